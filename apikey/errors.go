@@ -1,0 +1,100 @@
+package apikey
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+// ErrInvalid is wrapped by every error that refuses a token. Ask only errors.Is(err, ErrInvalid) to
+// decide what to answer: what is true of it means the token is not good (401), and what is not
+// means that nobody could tell (503). The reasons below are for logs; a client that learns which of
+// them applies learns something about somebody's key.
+var ErrInvalid = errors.New("apikey: invalid token")
+
+// The reasons for which [Service.Verify] refuses a token. Each wraps [ErrInvalid].
+var (
+	// ErrMalformed says that the text is not a token of the service's format.
+	ErrMalformed = fmt.Errorf("%w: malformed", ErrInvalid)
+
+	// ErrUnknown says that no key has the token: its id was never issued or is purged, or its
+	// secret is wrong.
+	ErrUnknown = fmt.Errorf("%w: unknown", ErrInvalid)
+
+	// ErrExpired says that the token is right and its key has expired.
+	ErrExpired = fmt.Errorf("%w: expired", ErrInvalid)
+
+	// ErrRevoked says that the token is right and its key is revoked.
+	ErrRevoked = fmt.Errorf("%w: revoked", ErrInvalid)
+
+	// ErrCorrupt says that what the store keeps for the key can't be verified against. It calls
+	// for an operator: somebody or something wrote to the store past the library.
+	ErrCorrupt = fmt.Errorf("%w: corrupt record", ErrInvalid)
+)
+
+// The decisions of the calls that manage keys.
+var (
+	// ErrNotFound says that there is no such key, or that it is not the owner's, which nobody but
+	// its owner may learn.
+	ErrNotFound = store.ErrNotFound
+
+	// ErrLimit says that the owner already has as many active keys as allowed.
+	ErrLimit = store.ErrLimit
+
+	// ErrConflict says that the key's state does not allow the change, or that it kept changing
+	// while the call tried.
+	ErrConflict = store.ErrConflict
+
+	// ErrForbidden says that the request goes beyond what its issuer may grant.
+	ErrForbidden = errors.New("apikey: beyond what may be granted")
+
+	// ErrInvalidArgument is what every [*ArgumentError] satisfies under errors.Is.
+	ErrInvalidArgument = errors.New("apikey: invalid argument")
+)
+
+// ErrUnavailable says that the service could not answer, because the store failed, because a
+// record needs a pepper that is not configured, or because the context ended, whose error it then
+// wraps as well. It never means that a token is bad, and never that it is good.
+var ErrUnavailable = errors.New("apikey: unavailable")
+
+// A RefusedError is a refusal of a well-formed token. It is meant for the log: it names the key by
+// its public id and holds nothing of the secret.
+type RefusedError struct {
+	ID  string // the id in the token; the key need not exist
+	Err error  // ErrUnknown, ErrExpired, ErrRevoked or ErrCorrupt
+}
+
+// Error tells the reason and the id.
+func (e *RefusedError) Error() string { return e.Err.Error() + ": key " + e.ID }
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// An ArgumentError says what is wrong with one field of a request or of a configuration. The message
+// holds the limit and never the value. It satisfies errors.Is with [ErrInvalidArgument].
+type ArgumentError struct {
+	Field   string // as the Go field is named, such as "Label"
+	Problem string // such as "must be 1 to 255 characters"
+}
+
+// Error tells the field and the problem.
+func (e *ArgumentError) Error() string { return "apikey: " + e.Field + " " + e.Problem }
+
+// Is reports whether target is [ErrInvalidArgument].
+func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+
+func unavailable(err error) error {
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// fromStore passes on the decisions of a store that a caller can act on and calls everything else
+// unavailable.
+func fromStore(err error) error {
+	for _, decision := range []error{ErrNotFound, ErrLimit, ErrConflict} {
+		if errors.Is(err, decision) {
+			return decision
+		}
+	}
+	return unavailable(err)
+}

@@ -1,0 +1,129 @@
+package apikey
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+// A Key is what an owner has: everything about it but the secret and its hash, so it is safe to log.
+// It is a value: changing one changes no other and nothing in any store or cache. Times are UTC
+// with microsecond precision, and the zero time means never.
+type Key struct {
+	ID    string // public, sorts by creation
+	Owner string // as the application named it
+	Label string // the name people gave it
+	Hint  string // the last characters of its token, to tell keys apart on a screen
+
+	CreatedAt     time.Time
+	ExpiresAt     time.Time // the first instant at which the key is refused
+	LastUsedAt    time.Time
+	RevokedAt     time.Time
+	RevokedReason string
+
+	scopes   string
+	contacts string
+	metadata string
+}
+
+func keyOf(rec *store.Record) Key {
+	return Key{
+		ID:            rec.ID,
+		Owner:         rec.Owner,
+		Label:         rec.Label,
+		Hint:          rec.Hint,
+		CreatedAt:     rec.CreatedAt,
+		ExpiresAt:     rec.ExpiresAt,
+		LastUsedAt:    rec.LastUsedAt,
+		RevokedAt:     rec.RevokedAt,
+		RevokedReason: rec.RevokedReason,
+		scopes:        rec.Scopes,
+		contacts:      rec.Contacts,
+		metadata:      rec.Metadata,
+	}
+}
+
+// Scopes returns a copy of what the key was granted, in the order given when it was issued. It is
+// empty and not nil for a key without scopes.
+func (k Key) Scopes() []string { return splitScopes(k.scopes) }
+
+// Allows reports whether the key was granted the scope, exactly or by the wildcard of its resource:
+// a key with "email:*" allows "email:send". It allocates nothing.
+func (k Key) Allows(scope string) bool { return allows(k.scopes, scope) }
+
+// Contacts returns a copy of the e-mail addresses to tell about the key, in the order given.
+func (k Key) Contacts() []string {
+	var contacts []string
+	decode(k.contacts, &contacts)
+	return contacts
+}
+
+// Metadata returns a copy of the application's own strings kept with the key.
+func (k Key) Metadata() map[string]string {
+	var metadata map[string]string
+	decode(k.metadata, &metadata)
+	return metadata
+}
+
+// LogValue implements [slog.LogValuer] with what identifies the key. Contacts and metadata are left
+// out: they are about people.
+func (k Key) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", k.ID),
+		slog.String("owner", k.Owner),
+		slog.String("label", k.Label),
+	)
+}
+
+// A State is one of the states of a key.
+type State string
+
+// The states of a key. It only ever moves from StateActive to one of the others.
+const (
+	StateActive  State = "active"
+	StateExpired State = "expired"
+	StateRevoked State = "revoked"
+)
+
+// State returns the state of the key at the given time. A revoked key is StateRevoked whether or not
+// it has expired as well.
+func (k Key) State(at time.Time) State {
+	switch rec := (store.Record{ExpiresAt: k.ExpiresAt, RevokedAt: k.RevokedAt}); {
+	case !rec.RevokedAt.IsZero():
+		return StateRevoked
+	case rec.Expired(at):
+		return StateExpired
+	default:
+		return StateActive
+	}
+}
+
+// encode returns v as the JSON text of a record's column: empty for an empty slice or map, so that
+// a record has one spelling of nothing.
+func encode[T []string | map[string]string](v T) string {
+	if len(v) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	// Strings, validated as UTF-8 before: there is nothing that could fail.
+	if err := enc.Encode(v); err != nil {
+		panic(err)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// decode reads the JSON text of a record's column. A text that is not of that form, which nothing
+// of this library writes, reads as nothing: neither contacts nor metadata decide on access.
+func decode[T []string | map[string]string](text string, v *T) {
+	if text == "" {
+		return
+	}
+	if json.Unmarshal([]byte(text), v) != nil {
+		*v = nil
+	}
+}

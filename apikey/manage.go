@@ -1,0 +1,278 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+// maxSwaps bounds how often a change is tried again on a record that others keep changing. Each
+// failed try is somebody else's success.
+const maxSwaps = 100
+
+// A Ref names a key and whose it is. A key of somebody else is not found.
+type Ref struct {
+	Owner string
+	ID    string
+
+	anyOwner bool
+}
+
+// AnyOwner names a key whoever owns it, for operators: nothing that an owner sends should ever come
+// this way.
+func AnyOwner(id string) Ref { return Ref{ID: id, anyOwner: true} }
+
+// Get returns the key. It fails with [ErrNotFound] if there is none, or none of that owner, with an
+// [*ArgumentError] if the Ref names no owner, and with [ErrUnavailable] otherwise.
+func (s *Service) Get(ctx context.Context, ref Ref) (Key, error) {
+	rec, err := s.load(ctx, ref)
+	if err != nil {
+		return Key{}, err
+	}
+	return keyOf(&rec), nil
+}
+
+// Changes say what to change of a key. A field at its zero value changes nothing; an empty slice or
+// map that is not nil clears.
+type Changes struct {
+	Label    *string
+	Contacts []string
+	Metadata map[string]string
+
+	// Scopes replaces what the key may do, within Config.Scopes and the Ceiling.
+	Scopes []string
+
+	// ExpiresAt makes the key expire sooner than it would. It must lie ahead.
+	ExpiresAt time.Time
+
+	// Ceiling bounds Scopes to what whoever asks may grant. Nil: Config.Scopes alone does.
+	Ceiling *Ceiling
+}
+
+// Update changes what the fields of c name, and returns the key as it is now. Changes to other
+// fields that come at the same time are kept.
+//
+// It fails with an [*ArgumentError] that names the field, with [ErrNotFound] as [Service.Get] does,
+// with [ErrForbidden] if the scopes go beyond what may be granted, with [ErrConflict] if the key is
+// revoked or expired, and with [ErrUnavailable] otherwise.
+func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
+	if err := s.ready(); err != nil {
+		return Key{}, err
+	}
+	if err := s.check(c); err != nil {
+		return Key{}, err
+	}
+	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		if !rec.Active(now) {
+			return fmt.Errorf("%w: the key is revoked or expired", ErrConflict)
+		}
+		if c.Label != nil {
+			rec.Label = *c.Label
+		}
+		if c.Contacts != nil {
+			rec.Contacts = encode(c.Contacts)
+		}
+		if c.Metadata != nil {
+			rec.Metadata = encode(c.Metadata)
+		}
+		if c.Scopes != nil {
+			rec.Scopes = joinScopes(c.Scopes)
+		}
+		if c.ExpiresAt.IsZero() {
+			return nil
+		}
+		expires := c.ExpiresAt.UTC().Truncate(time.Microsecond)
+		switch {
+		case !expires.After(now):
+			return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
+		case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
+			rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
+			return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
+		}
+		rec.ExpiresAt = expires
+		return nil
+	})
+}
+
+func (s *Service) check(c Changes) error {
+	if c.Label != nil {
+		if err := checkLabel(*c.Label); err != nil {
+			return err
+		}
+	}
+	for _, err := range []error{
+		checkScopes(c.Scopes),
+		checkContacts(c.Contacts),
+		checkMetadata(c.Metadata),
+		s.permits(c.Scopes, c.Ceiling),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errUnchanged tells change to leave the record as it is.
+var errUnchanged = errors.New("unchanged")
+
+// Revoke ends the key for good, as of now, and returns it. The reason, at most 255 characters, is
+// kept with it. A key that is revoked already stays as it is, with the time and the reason of the
+// first time; revoking an expired key is allowed, since clocks differ.
+//
+// Once Revoke has returned without an error, no verification that begins anywhere accepts the key,
+// other than from a cache, which states its own bound. It fails with an [*ArgumentError], with
+// [ErrNotFound] as [Service.Get] does, and with [ErrUnavailable] otherwise.
+func (s *Service) Revoke(ctx context.Context, ref Ref, reason string) (Key, error) {
+	if err := checkLine("Reason", reason, maxReasonLen); err != nil {
+		return Key{}, err
+	}
+	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		if !rec.RevokedAt.IsZero() {
+			return errUnchanged
+		}
+		rec.RevokedAt = now
+		rec.RevokedReason = reason
+		return nil
+	})
+}
+
+// RevokeAll revokes every key the owner has under the service's prefix and returns how many it
+// revoked. It works in steps and may be called again after an error, when the count tells how far
+// it came. It ends when a look finds nothing left to revoke, so it also catches what is issued
+// while it runs; stop issuing to the owner first.
+func (s *Service) RevokeAll(ctx context.Context, owner, reason string) (int, error) {
+	if err := s.ready(); err != nil {
+		return 0, err
+	}
+	if err := checkOwner(owner); err != nil {
+		return 0, err
+	}
+	revoked := 0
+	for {
+		n, err := s.revokeListed(ctx, owner, reason)
+		revoked += n
+		if n == 0 || err != nil {
+			return revoked, err
+		}
+	}
+}
+
+// revokeListed revokes what one walk through the owner's keys finds.
+func (s *Service) revokeListed(ctx context.Context, owner, reason string) (int, error) {
+	revoked := 0
+	q := store.Query{
+		Owner: owner,
+		State: store.Active,
+		// As of long ago, when nothing had expired: an instance whose clock is behind may still
+		// accept what this one holds for expired.
+		At:    time.UnixMicro(0).UTC(),
+		Limit: store.MaxLimit,
+	}
+	for {
+		recs, err := s.list(ctx, q)
+		if err != nil || len(recs) == 0 {
+			return revoked, err
+		}
+		for _, rec := range recs {
+			switch _, err := s.Revoke(ctx, Ref{Owner: owner, ID: rec.ID}, reason); {
+			case err == nil:
+				revoked++
+			case !errors.Is(err, ErrNotFound): // which it is when purged meanwhile
+				return revoked, err
+			}
+		}
+		q.After = recs[len(recs)-1].ID
+	}
+}
+
+// Purge deletes the keys of the service's store, of any prefix and owner, that expired or were
+// revoked before the given time, which must not lie ahead, and returns how many. It works in steps
+// and may be called again after an error. Keep dead keys for as long as somebody may ask what
+// happened to them: a purged key's token is refused as unknown.
+func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
+	if err := s.ready(); err != nil {
+		return 0, err
+	}
+	before = before.UTC().Truncate(time.Microsecond)
+	if before.After(s.clock()) {
+		// A store would delete what is still active now and expired by then.
+		return 0, &ArgumentError{"before", "must not lie ahead"}
+	}
+	for purged := 0; ; {
+		n, err := s.store.Purge(ctx, before, store.MaxLimit)
+		purged += n
+		if err != nil {
+			return purged, unavailable(err)
+		}
+		if n < store.MaxLimit {
+			return purged, nil
+		}
+	}
+}
+
+// load reads the record of a key for its owner.
+func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
+	if err := s.ready(); err != nil {
+		return store.Record{}, err
+	}
+	if !ref.anyOwner {
+		if err := checkOwner(ref.Owner); err != nil {
+			return store.Record{}, err
+		}
+	}
+	if !validID(ref.ID) {
+		return store.Record{}, ErrNotFound
+	}
+	rec, err := s.store.Get(ctx, ref.ID)
+	switch {
+	case err != nil:
+		return store.Record{}, fromStore(err)
+	case rec.ID != ref.ID || rec.Owner == "":
+		return store.Record{}, unavailable(errWrongRecord)
+	case rec.Prefix != s.format.prefix, !ref.anyOwner && rec.Owner != ref.Owner:
+		return store.Record{}, ErrNotFound
+	}
+	return rec, nil
+}
+
+// change applies a change to a record, again if it changed in between, and returns the key as kept.
+func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record, time.Time) error) (Key, error) {
+	if err := s.ready(); err != nil {
+		return Key{}, err
+	}
+	now := s.clock()
+	for range maxSwaps {
+		rec, err := s.load(ctx, ref)
+		if err != nil {
+			return Key{}, err
+		}
+		switch err := apply(&rec, now); {
+		case err == errUnchanged:
+			return keyOf(&rec), nil
+		case err != nil:
+			return Key{}, err
+		}
+		rec.UpdatedAt = later(rec.UpdatedAt, now)
+		err = s.store.Update(ctx, rec)
+		if err == nil {
+			return keyOf(&rec), nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return Key{}, fromStore(err)
+		}
+	}
+	return Key{}, ErrConflict
+}
+
+// later keeps UpdatedAt from going back when instances whose clocks differ write in turn: whoever
+// asks for what changed since would miss a change.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,167 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+const (
+	defaultTTL     = 180 * 24 * time.Hour
+	defaultMaxTTL  = 366 * 24 * time.Hour
+	longestMaxTTL  = 100 * 366 * 24 * time.Hour // far from where dates no longer fit a column
+	minTTL         = time.Second
+	defaultPerUser = 100
+	highestPerUser = 1_000_000
+)
+
+// A Verifier turns what a client presented into the key it belongs to. [*Service] is one; so is
+// whatever wraps one, such as a cache.
+type Verifier interface {
+	// Verify returns the key the token opens, or an error that wraps ErrInvalid if the token is not
+	// good, or any other error if that could not be found out. It is safe for concurrent use.
+	Verify(ctx context.Context, token string) (Key, error)
+}
+
+// Config says how a [Service] issues and verifies keys. Only Prefix is required; the zero value of
+// every other field is the safe setting.
+type Config struct {
+	// Prefix begins every token; see NewFormat. A key issued under one prefix never verifies under
+	// another, also where they share a table.
+	Prefix string
+
+	// Peppers key the hashes. The first one hashes new secrets; all of them verify, and so does the
+	// plain hash that was written while there were none. A key whose hash is not the first one's is
+	// rehashed when it next verifies, so a pepper is replaced by putting a new one first and taken
+	// away when no record names it any more. None: secrets are hashed with plain SHA-256.
+	Peppers []Pepper
+
+	// Scopes are all the scopes that keys may be given. A request for any other is refused with
+	// ErrForbidden. None: keys carry no scopes.
+	Scopes []string
+
+	// DefaultTTL is the life of a key whose request names none: 180 days where zero, or MaxTTL
+	// if that is shorter.
+	DefaultTTL time.Duration
+
+	// MaxTTL is the longest life a key may be given: 366 days where zero, at most 36 600 days.
+	MaxTTL time.Duration
+
+	// MaxPerOwner is how many active keys one owner may have: 100 where zero, at most 1 000 000.
+	MaxPerOwner int
+
+	// AllowNeverExpires lets a request ask for a key that lives until it is revoked. A key nobody
+	// remembers stays good forever then.
+	AllowNeverExpires bool
+
+	// Now is the clock, read once per call: time.Now where nil. It must be safe for concurrent use.
+	Now func() time.Time
+}
+
+// A Service issues, verifies and manages the keys of one prefix. Make one with [New]; the zero
+// Service refuses every call with [ErrUnavailable]. It is safe for concurrent use, starts nothing
+// and needs no closing.
+type Service struct {
+	store       store.Store
+	format      Format
+	hasher      *hasher
+	scopes      string
+	defaultTTL  time.Duration
+	maxTTL      time.Duration
+	maxPerOwner int
+	allowNever  bool
+	now         func() time.Time
+
+	// rehashAfter is when a failed rehash may be tried again, in Unix nanoseconds: a database that
+	// is read-only for an hour must not see an attempted write with every request.
+	rehashAfter *atomic.Int64
+}
+
+var _ Verifier = (*Service)(nil)
+
+// New returns a service that keeps its keys in st. The error, if any, is an [*ArgumentError].
+func New(st store.Store, c Config) (*Service, error) {
+	if st == nil {
+		return nil, &ArgumentError{"Store", "must not be nil"}
+	}
+	format, err := NewFormat(c.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := newHasher(c.Peppers)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkScopes(c.Scopes); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		store:       st,
+		format:      format,
+		hasher:      hasher,
+		scopes:      joinScopes(c.Scopes),
+		defaultTTL:  c.DefaultTTL,
+		maxTTL:      c.MaxTTL,
+		maxPerOwner: c.MaxPerOwner,
+		allowNever:  c.AllowNeverExpires,
+		now:         c.Now,
+		rehashAfter: new(atomic.Int64),
+	}
+	if s.maxTTL == 0 {
+		s.maxTTL = defaultMaxTTL
+	}
+	if s.maxTTL < minTTL || s.maxTTL > longestMaxTTL {
+		return nil, &ArgumentError{"MaxTTL", fmt.Sprintf("must be %s to %s", minTTL, longestMaxTTL)}
+	}
+	if s.defaultTTL == 0 {
+		s.defaultTTL = min(defaultTTL, s.maxTTL)
+	}
+	if s.defaultTTL < minTTL || s.defaultTTL > s.maxTTL {
+		return nil, &ArgumentError{"DefaultTTL", fmt.Sprintf("must be %s to MaxTTL, which is %s", minTTL, s.maxTTL)}
+	}
+	if s.maxPerOwner == 0 {
+		s.maxPerOwner = defaultPerUser
+	}
+	if s.maxPerOwner < 1 || s.maxPerOwner > highestPerUser {
+		return nil, &ArgumentError{"MaxPerOwner", fmt.Sprintf("must be 1 to %d", highestPerUser)}
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// WithStore returns a service that is the same but keeps its keys in st, such as a store that
+// writes inside a transaction of the application's. Show a token that such a service issues only
+// once the transaction is committed: until then there is no key that it opens. WithStore panics if
+// st is nil.
+func (s *Service) WithStore(st store.Store) *Service {
+	if st == nil {
+		panic("apikey: WithStore: the store is nil")
+	}
+	c := *s
+	c.store = st
+	return &c
+}
+
+// Format returns the format of the service's tokens, to parse them or to look for them in text.
+func (s *Service) Format() Format { return s.format }
+
+var errNotMade = unavailable(errors.New("the service was not made by New"))
+
+// ready reports the one state in which a Service can't work.
+func (s *Service) ready() error {
+	if s == nil || s.store == nil || s.hasher == nil {
+		return errNotMade
+	}
+	return nil
+}
+
+// clock returns the time to the microsecond, which is what a store keeps.
+func (s *Service) clock() time.Time {
+	return s.now().UTC().Truncate(time.Microsecond)
+}
