@@ -1,0 +1,111 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+// columns are the fields of a record, in the order of values and of row.dest.
+const columns = "id, owner, prefix, alias, label, hint, scopes, contacts, metadata, scheme, hash, " +
+	"created_at, updated_at, expires_at, revoked_at, revoked_reason, last_used_at, version"
+
+// values returns the arguments that insert a record as its first version. The hash goes as bytes
+// and all other text as strings, in every statement: SQLite finds no string equal to bytes.
+func values(rec *store.Record) []any {
+	return []any{
+		rec.ID,
+		rec.Owner,
+		rec.Prefix,
+		alias(rec),
+		rec.Label,
+		rec.Hint,
+		rec.Scopes,
+		rec.Contacts,
+		rec.Metadata,
+		rec.Scheme,
+		[]byte(rec.Hash),
+		rec.CreatedAt.UnixMicro(),
+		rec.UpdatedAt.UnixMicro(),
+		orNever(rec.ExpiresAt),
+		orNever(rec.RevokedAt),
+		rec.RevokedReason,
+		orNever(rec.LastUsedAt),
+		int64(1),
+	}
+}
+
+// alias returns the alias, or NULL for none: NULLs do not collide in a unique index.
+func alias(rec *store.Record) sql.NullString {
+	return sql.NullString{String: rec.Alias, Valid: rec.Alias != ""}
+}
+
+// orNever returns a time as the column holds it, NULL for never. CreatedAt and UpdatedAt are not
+// such times: their zero value is an instant like any other, and their columns are never NULL.
+func orNever(t time.Time) sql.NullInt64 {
+	if t.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: true}
+}
+
+// A row is one row as it is scanned.
+type row struct {
+	rec                          store.Record
+	alias                        sql.NullString
+	createdAt, updatedAt         int64
+	expiresAt, revokedAt, usedAt sql.NullInt64
+}
+
+// dest returns where to scan the columns to.
+func (r *row) dest() []any {
+	return []any{
+		&r.rec.ID,
+		&r.rec.Owner,
+		&r.rec.Prefix,
+		&r.alias,
+		&r.rec.Label,
+		&r.rec.Hint,
+		&r.rec.Scopes,
+		&r.rec.Contacts,
+		&r.rec.Metadata,
+		&r.rec.Scheme,
+		(*string)(&r.rec.Hash),
+		&r.createdAt,
+		&r.updatedAt,
+		&r.expiresAt,
+		&r.revokedAt,
+		&r.rec.RevokedReason,
+		&r.usedAt,
+		&r.rec.Version,
+	}
+}
+
+// record returns the record last scanned. A later scan does not change it.
+func (r *row) record() store.Record {
+	rec := r.rec
+	rec.Alias = r.alias.String
+	rec.CreatedAt = instant(r.createdAt)
+	rec.UpdatedAt = instant(r.updatedAt)
+	rec.ExpiresAt = instantOrNever(r.expiresAt)
+	rec.RevokedAt = instantOrNever(r.revokedAt)
+	rec.LastUsedAt = instantOrNever(r.usedAt)
+	return rec
+}
+
+func instant(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+func instantOrNever(micros sql.NullInt64) time.Time {
+	if !micros.Valid {
+		return time.Time{}
+	}
+	t := instant(micros.Int64)
+	if t.IsZero() {
+		// Only NULL means never. A row whose expiry was spoilt into the zero time, as some tools
+		// and databases turn what they can't represent into, would otherwise become a key that
+		// opens for ever. One microsecond later it is long past.
+		t = t.Add(time.Microsecond)
+	}
+	return t
+}

@@ -1,0 +1,76 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+var sqlite = dialect{
+	name:  SQLite,
+	quote: `"`,
+
+	// Left to itself, SQLite would rather walk the whole table in the order of the ids than sort the
+	// few rows that an index on a time finds. Naming the index settles it, whatever the statistics.
+	by: func(index string) string { return " INDEXED BY " + index },
+
+	// A transaction that begins by reading can't become a writer once another connection has
+	// written: it fails with SQLITE_BUSY_SNAPSHOT, without waiting for the busy timeout.
+	begin: "BEGIN IMMEDIATE",
+
+	hasTable: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+
+	// SQLite has one writer at a time and a statement that writes is a writer from its start, so
+	// nothing comes between counting and inserting. The inner limit ends the counting at the cap.
+	create: `
+INSERT INTO {table} ({columns})
+SELECT {arguments}
+WHERE ? <= 0 OR (
+  SELECT COUNT(*) FROM (SELECT 1 FROM {table}{by owner} WHERE owner = ? AND ` + isActive + ` LIMIT ?)
+) < ?
+ON CONFLICT DO NOTHING`,
+	insert: insertSQLite,
+
+	touch: "UPDATE {table} SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at < ?)",
+	apply: touchSQLite,
+
+	// As in create, nothing comes between choosing the rows and deleting them, so the condition need
+	// not be asked twice. Each side of the union ends at the limit, so that a call costs the same
+	// however much there is to purge.
+	purge: `
+DELETE FROM {table}
+WHERE id IN (
+  SELECT id FROM (SELECT id FROM {table}{by expires} WHERE expires_at < ? LIMIT ?)
+  UNION
+  SELECT id FROM (SELECT id FROM {table}{by revoked} WHERE revoked_at < ? LIMIT ?)
+  LIMIT ?
+)`,
+	remove: removeSQLite,
+}
+
+func insertSQLite(ctx context.Context, s *Store, rec *store.Record, max int) (bool, error) {
+	args := append(values(rec), max, rec.Owner, rec.UpdatedAt.UnixMicro(), max, max)
+	n, err := s.exec(ctx, &s.create, args...)
+	return n > 0, err
+}
+
+// touchSQLite prepares anew, once for all the uses, because a statement of the pool would be
+// prepared on the connection of the transaction all the same.
+func touchSQLite(ctx context.Context, s *Store, tx DB, uses []store.Use) error {
+	st, err := tx.PrepareContext(ctx, s.touch.text)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	for _, use := range uses {
+		at := use.At.UnixMicro()
+		if _, err := st.ExecContext(ctx, at, use.ID, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func removeSQLite(ctx context.Context, s *Store, before int64, limit int) (int64, error) {
+	return s.exec(ctx, &s.purge, before, limit, before, limit, limit)
+}

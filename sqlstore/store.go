@@ -1,0 +1,185 @@
+// Package sqlstore keeps keys in a SQL database through database/sql. It imports no driver: the
+// application opens the database with whichever it uses, and closes it.
+//
+//	db, err := sql.Open("sqlite", "file:keys.db?_pragma=busy_timeout(5000)"+
+//		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
+//	…
+//	st, err := sqlstore.New(db, sqlstore.SQLite, sqlstore.Config{})
+//	…
+//	err = st.Migrate(ctx)
+//
+// # SQLite
+//
+// SQLite 3.37 or later is needed. The settings above are written as the driver modernc.org/sqlite
+// takes them. Each is there for a reason:
+//
+//   - busy_timeout lets a writer wait for another one, here up to five seconds. Without it the
+//     second of two writers fails at once.
+//   - journal_mode(WAL) lets keys be verified while one is being written. The mode is kept in the
+//     file. Switching a new file to it waits for nobody: of two processes that open the same new
+//     file in the same instant one may fail, saying "database is locked".
+//   - synchronous(FULL) makes every commit durable. Under NORMAL a power failure may undo the last
+//     commits in WAL mode, and a key that was revoked would open doors again.
+//   - _txlock=immediate makes the application's own transactions take the write lock when they
+//     begin. A transaction that reads first and creates a key later would otherwise fail, without
+//     any waiting, if another writer committed in between.
+//
+// # Transactions
+//
+// [New] also takes a *sql.Tx or a *sql.Conn. With a transaction, a key is created together with
+// whatever else the application writes, or not at all:
+//
+//	tx, err := db.BeginTx(ctx, nil)
+//	…
+//	st, err := sqlstore.New(tx, sqlstore.SQLite, sqlstore.Config{})
+//	…
+//	// use st, then
+//	err = tx.Commit()
+//
+// Such a store begins and commits nothing, and sees and shows what the transaction does. The same
+// holds on a *sql.Conn, where the application may have begun a transaction by hand; only Migrate
+// begins one there.
+//
+// # Times
+//
+// Times are kept as integers, microseconds since 1970 in UTC, in every database: text and native
+// timestamps lose precision, shift with the time zone of a connection, or sort wrongly, depending on
+// the driver. NULL means never. A table looked at by hand reads
+// datetime(expires_at / 1000000, 'unixepoch').
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+// A DB is what a store needs of a database: a *sql.DB, a *sql.Conn or a *sql.Tx.
+//
+// Only on a *sql.DB does a store prepare its statements ahead and begin transactions. Any other type,
+// also one that wraps a *sql.DB, is used like a *sql.Conn.
+type DB interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+}
+
+// DefaultTable is the name of the table of keys where [Config] names none.
+const DefaultTable = "latchkey_keys"
+
+// maxTable leaves room for the endings of index names within the 63 bytes that PostgreSQL keeps.
+const maxTable = 40
+
+// A Config holds the choices of a [Store]. The zero value is ready for use.
+type Config struct {
+	// Table is the name of the table of keys, [DefaultTable] if empty: at most 40 bytes of
+	// [a-z_][a-z0-9_]*. The names of its indexes and of its table of schema versions begin with it,
+	// so several stores can live side by side in one database.
+	Table string
+}
+
+// A Store is a [store.Store] in a SQL database. It is safe for concurrent use, as far as what it
+// was given to [New] is. It keeps nothing in memory but prepared statements, which live as long as
+// the *sql.DB: make one Store for a *sql.DB and keep it.
+type Store struct {
+	db      DB
+	pool    *sql.DB // db, if statements can be prepared ahead on it
+	dialect *dialect
+	table   string
+
+	get, create, kept, update, owned, touch, purge statement
+
+	lists sync.Map // text of a List to its *statement
+}
+
+var _ store.Store = (*Store)(nil)
+
+// New returns a store on the given database. It starts nothing and does not touch the database, so
+// it fails only for a nil db, a dialect that is not one of this package's, or a table name that
+// [Config] does not allow.
+//
+// The table must exist before the store is used: see [Store.Migrate] and [Migrations].
+func New(db DB, d Dialect, cfg Config) (*Store, error) {
+	if isNil(db) {
+		return nil, errors.New("sqlstore: the database is nil")
+	}
+	dialect := d.dialect()
+	if dialect == nil {
+		return nil, errors.New("sqlstore: unknown dialect")
+	}
+	table := cfg.Table
+	if table == "" {
+		table = DefaultTable
+	}
+	if !validTable(table) {
+		return nil, fmt.Errorf("sqlstore: a table name is at most %d bytes of [a-z_][a-z0-9_]*", maxTable)
+	}
+	s := &Store{db: db, dialect: dialect, table: table}
+	s.pool, _ = db.(*sql.DB)
+	s.get.text = s.sql("SELECT {columns} FROM {table} WHERE id = ?")
+	s.create.text = s.sql(dialect.create)
+	s.kept.text = s.sql("SELECT 1 FROM {table} WHERE id = ? OR alias = ?")
+	s.update.text = s.sql(updateRecord)
+	s.owned.text = s.sql("SELECT 1 FROM {table} WHERE id = ? AND owner = ?")
+	s.touch.text = s.sql(dialect.touch)
+	s.purge.text = s.sql(dialect.purge)
+	return s, nil
+}
+
+// isNil also finds the nil pointers that a forgotten error check leaves in an interface.
+func isNil(db DB) bool {
+	switch db := db.(type) {
+	case nil:
+		return true
+	case *sql.DB:
+		return db == nil
+	case *sql.Conn:
+		return db == nil
+	case *sql.Tx:
+		return db == nil
+	}
+	return false
+}
+
+// validTable holds names to what needs no escaping anywhere and means the same table in databases
+// that fold case and in those that do not.
+func validTable(name string) bool {
+	if len(name) > maxTable {
+		return false
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', c == '_', '0' <= c && c <= '9' && i > 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// sql fills the names of this store into a text. Texts hold names and constants only: every value
+// is an argument.
+func (s *Store) sql(text string) string {
+	return strings.NewReplacer(
+		"{table}", s.name(""),
+		"{columns}", columns,
+		"{arguments}", strings.Repeat("?, ", strings.Count(columns, ","))+"?",
+		"{by owner}", s.dialect.by(s.name("_owner")),
+		"{by alias}", s.dialect.by(s.name("_alias")),
+		"{by expires}", s.dialect.by(s.name("_expires")),
+		"{by revoked}", s.dialect.by(s.name("_revoked")),
+		"{by updated}", s.dialect.by(s.name("_updated")),
+	).Replace(text)
+}
+
+// name returns the quoted name of the table or, with a suffix, of something that belongs to it.
+// Quoting lets a table be called "order".
+func (s *Store) name(suffix string) string {
+	return s.dialect.quote + s.table + suffix + s.dialect.quote
+}
