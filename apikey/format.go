@@ -36,8 +36,8 @@ func classOf(alphabet string) *class {
 	return &c
 }
 
-// holds looks at every byte whatever it finds: without branches that takes half the time on a token
-// that is right, which nearly every token is.
+// holds looks at every byte whatever it finds: without branches that takes half
+// the time on a token that is right, which nearly every token is.
 func (c *class) holds(s string) bool {
 	other := byte(0)
 	for i := range len(s) {

@@ -85,11 +85,19 @@ func isB64Token(s string) bool {
 	for n > 0 && s[n-1] == '=' {
 		n--
 	}
-	other := byte(0)
-	for i := range n {
-		other |= notB64[s[i]] // without a branch, which takes half the time on a token
+	if n == 0 {
+		return false
 	}
-	return n > 0 && other == 0
+	// Without a branch, and several bytes at a time: half the time on a token, and this is a good
+	// part of what the guard adds to a verification.
+	other := byte(0)
+	for s = s[:n]; len(s) >= 4; s = s[4:] {
+		other |= notB64[s[0]] | notB64[s[1]] | notB64[s[2]] | notB64[s[3]]
+	}
+	for i := range len(s) {
+		other |= notB64[s[i]]
+	}
+	return other == 0
 }
 
 // notB64 is 0 for the characters of a b64token and 1 for all others.
