@@ -25,6 +25,7 @@ func TestNewRefuses(t *testing.T) {
 		{"Prefix", apikey.Config{Prefix: "Acme"}},
 		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{{}}}},
 		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{pepper, pepper}}},
+		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{apikey.NoPepper, apikey.NoPepper}}},
 		{"Scopes", apikey.Config{Prefix: "a", Scopes: []string{"*"}}},
 		{"Scopes", apikey.Config{Prefix: "a", Scopes: []string{"a:b", "a:b"}}},
 		{"MaxTTL", apikey.Config{Prefix: "a", MaxTTL: -1}},

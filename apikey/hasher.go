@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 
@@ -28,10 +29,10 @@ func newHasher(peppers []Pepper) (*hasher, error) {
 	h := &hasher{scheme: schemeSHA256}
 	for _, p := range peppers {
 		if p.p == nil {
-			return nil, &ArgumentError{"Peppers", "holds a zero Pepper; make each with NewPepper"}
+			return nil, &ArgumentError{"Peppers", "must not hold a zero Pepper; make each with NewPepper"}
 		}
 		if h.pepper(p.p.scheme) != nil {
-			return nil, &ArgumentError{"Peppers", "holds the pepper " + p.p.id + " twice"}
+			return nil, &ArgumentError{"Peppers", "must not repeat a pepper, as " + cmp.Or(p.p.id, "NoPepper") + " does"}
 		}
 		h.peppers = append(h.peppers, p.p)
 	}

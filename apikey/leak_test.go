@@ -34,7 +34,9 @@ func TestNothingLeaks(t *testing.T) {
 	config := apikey.Config{Prefix: "acme_live", Peppers: []apikey.Pepper{pepper}}
 	keys, err := apikey.New(st, config)
 	require.NoError(t, err)
-	token, key, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_42", Label: "leak test"})
+	token, key, err := keys.Issue(t.Context(), apikey.Request{
+		Owner: "user_42", Label: "leak test", Contacts: []string{"siti@agency.gov.sg"}, Metadata: map[string]string{"nric": "S1234567D"},
+	})
 	require.NoError(t, err)
 	rec, err := st.Get(t.Context(), key.ID)
 	require.NoError(t, err)
@@ -100,9 +102,14 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	require.Equal(t, "[redacted]", fmt.Sprint(token))
-	require.Equal(t, "[hash]", fmt.Sprintf("%x", rec.Hash))
+	require.Equal(t, "[redacted]", fmt.Sprintf("%x", rec.Hash))
 	require.Contains(t, fmt.Sprintf("%+v", rec), "leak test", "the rest of a record is there to be read")
 	require.Contains(t, fmt.Sprintf("%+v", key), "leak test")
+	shown := outputs([]apikey.Key{key})
+	for _, how := range []string{"%v", "%+v", "%s", "Sprint", "Errorf", "log", "json", "xml", "panic"} {
+		require.NotContains(t, shown[how], "siti@", how)
+		require.NotContains(t, shown[how], "S1234567D", how)
+	}
 }
 
 // outputs is everything that v comes out as.

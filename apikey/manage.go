@@ -3,7 +3,6 @@ package apikey
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/opengovsg/latchkey/store"
@@ -48,7 +47,8 @@ type Changes struct {
 	// ExpiresAt makes the key expire sooner than it would. It must lie ahead.
 	ExpiresAt time.Time
 
-	// Ceiling bounds Scopes to what whoever asks may grant. Nil: Config.Scopes alone does.
+	// Ceiling bounds the change to what whoever asks may grant: a key of its owner, and scopes only
+	// to a key that lives no longer than it may grant. Nil: Config.Scopes alone bounds it.
 	Ceiling *Ceiling
 }
 
@@ -56,8 +56,9 @@ type Changes struct {
 // fields that come at the same time are kept.
 //
 // It fails with an [*ArgumentError] that names the field, with [ErrNotFound] as [Service.Get] does,
-// with [ErrForbidden] if the scopes go beyond what may be granted, with [ErrConflict] if the key is
-// revoked or expired, and with [ErrUnavailable] otherwise.
+// with [ErrForbidden] if the change goes beyond what may be granted, with [ErrNotActive] if the key is
+// revoked or expired, with [ErrConflict] if others keep changing it, and with [ErrUnavailable]
+// otherwise.
 func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 	if err := s.ready(); err != nil {
 		return Key{}, err
@@ -67,7 +68,7 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 	}
 	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
 		if !rec.Active(now) {
-			return fmt.Errorf("%w: the key is revoked or expired", ErrConflict)
+			return ErrNotActive
 		}
 		if c.Label != nil {
 			rec.Label = *c.Label
@@ -81,20 +82,28 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 		if c.Scopes != nil {
 			rec.Scopes = joinScopes(c.Scopes)
 		}
-		if c.ExpiresAt.IsZero() {
-			return nil
+		if err := shorten(rec, c.ExpiresAt, now); err != nil {
+			return err
 		}
-		expires := c.ExpiresAt.UTC().Truncate(time.Microsecond)
-		switch {
-		case !expires.After(now):
-			return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
-		case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
-			rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
-			return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
-		}
-		rec.ExpiresAt = expires
-		return nil
+		return c.Ceiling.covers(rec, len(c.Scopes) > 0)
 	})
+}
+
+// shorten makes the record expire sooner, unless expires is zero.
+func shorten(rec *store.Record, expires, now time.Time) error {
+	if expires.IsZero() {
+		return nil
+	}
+	expires = expires.UTC().Truncate(time.Microsecond)
+	switch {
+	case !expires.After(now):
+		return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
+	case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
+		rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
+		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
+	}
+	rec.ExpiresAt = expires
+	return nil
 }
 
 func (s *Service) check(c Changes) error {

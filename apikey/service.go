@@ -1,3 +1,12 @@
+// Package apikey issues, verifies and manages API keys.
+//
+//	keys, err := apikey.New(st, apikey.Config{Prefix: "acme_live", Scopes: []string{"email:send"}})
+//	token, key, err := keys.Issue(ctx, apikey.Request{Owner: "user_42", Label: "HR reminders"})
+//	key, err = keys.Verify(ctx, presented)
+//
+// A [Service] keeps its keys in a [store.Store], such as sqlstore's in a SQL database. A [Token] is
+// shown to its owner once; the store keeps a hash. Package bearer puts a Service in front of
+// net/http handlers.
 package apikey
 
 import (
@@ -34,14 +43,20 @@ type Config struct {
 	// another, also where they share a table.
 	Prefix string
 
-	// Peppers key the hashes. The first one hashes new secrets; all of them verify, and so does the
-	// plain hash that was written while there were none. A key whose hash is not the first one's is
-	// rehashed when it next verifies, so a pepper is replaced by putting a new one first and taken
-	// away when no record names it any more. None: secrets are hashed with plain SHA-256.
+	// Peppers key the hashes. The first one hashes new secrets; all of them verify, and so does
+	// NoPepper, whether it is listed or not. A key whose hash is not the first one's is rehashed
+	// when it next verifies. None: the same as NoPepper alone.
+	//
+	// An instance that lacks a pepper which another one writes with answers ErrUnavailable for the
+	// keys concerned. So bring a new pepper to all instances in second place, {old, new}, or
+	// {NoPepper, new} where it is the first one ever, and only then put it first everywhere. Take
+	// the old one away when no record names it in its Scheme any more, at the latest when every key
+	// issued under it has expired.
 	Peppers []Pepper
 
-	// Scopes are all the scopes that keys may be given. A request for any other is refused with
-	// ErrForbidden. None: keys carry no scopes.
+	// Scopes are all the scopes that keys may be given; with resource:* among them, every action on
+	// the resource, and resource:* itself, which otherwise is not given. A request for any other is
+	// refused with ErrForbidden. None: keys carry no scopes.
 	Scopes []string
 
 	// DefaultTTL is the life of a key whose request names none: 180 days where zero, or MaxTTL
@@ -115,13 +130,13 @@ func New(st store.Store, c Config) (*Service, error) {
 		s.maxTTL = defaultMaxTTL
 	}
 	if s.maxTTL < minTTL || s.maxTTL > longestMaxTTL {
-		return nil, &ArgumentError{"MaxTTL", fmt.Sprintf("must be %s to %s", minTTL, longestMaxTTL)}
+		return nil, &ArgumentError{"MaxTTL", fmt.Sprintf("must be %s to %s", span(minTTL), span(longestMaxTTL))}
 	}
 	if s.defaultTTL == 0 {
 		s.defaultTTL = min(defaultTTL, s.maxTTL)
 	}
 	if s.defaultTTL < minTTL || s.defaultTTL > s.maxTTL {
-		return nil, &ArgumentError{"DefaultTTL", fmt.Sprintf("must be %s to MaxTTL, which is %s", minTTL, s.maxTTL)}
+		return nil, &ArgumentError{"DefaultTTL", fmt.Sprintf("must be %s to MaxTTL, which is %s", span(minTTL), span(s.maxTTL))}
 	}
 	if s.maxPerOwner == 0 {
 		s.maxPerOwner = defaultPerUser

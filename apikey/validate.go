@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -54,10 +55,10 @@ func checkContacts(contacts []string) error {
 	seen := make(map[string]bool, len(contacts))
 	for i, contact := range contacts {
 		if !validContact(contact) {
-			return &ArgumentError{"Contacts", fmt.Sprintf("[%d] must be a plain e-mail address of at most %d bytes", i, maxContactLen)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, and number %d is not", maxContactLen, i+1)}
 		}
 		if seen[contact] {
-			return &ArgumentError{"Contacts", fmt.Sprintf("[%d] stands twice", i)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must not repeat an address, as number %d does", i+1)}
 		}
 		seen[contact] = true
 	}
@@ -90,3 +91,12 @@ func checkMetadata(metadata map[string]string) error {
 }
 
 func validText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// span spells a duration as people do, in days where it is whole days.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}

@@ -36,6 +36,7 @@ func TestConstruction(t *testing.T) {
 		"nil handler":                  func() { f.guard.Handler(nil) },
 		"nil handler in Require":       func() { f.guard.Require("email:send")(nil) },
 		"nil handler in Optional":      func() { f.guard.Optional(nil) },
+		"bad scope in Optional":        func() { f.guard.Optional(f.spy, "email") },
 		"A46 no scope":                 func() { f.guard.Require() },
 		"A46 an empty list of scopes":  func() { f.guard.Require([]string{}...) },
 		"scope that is empty":          func() { f.guard.Require("") },
@@ -203,7 +204,8 @@ func TestHandlerGetsTheRequest(t *testing.T) {
 	type contextKey struct{}
 	f := newFixture(t)
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
-		"Handler": f.guard.Handler, "Require": f.guard.Require("email:send"), "Optional": f.guard.Optional,
+		"Handler": f.guard.Handler, "Require": f.guard.Require("email:send"),
+		"Optional": func(next http.Handler) http.Handler { return f.guard.Optional(next, "email:send") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := httptest.NewRequestWithContext(context.WithValue(t.Context(), contextKey{}, "value"),

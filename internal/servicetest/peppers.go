@@ -89,6 +89,25 @@ var pepperTests = []test{
 		require.NoError(t, err)
 		require.Equal(t, "hmac-sha256:"+two.ID(), scheme(unusedKey.ID))
 	}},
+	{"a first pepper can come to one instance after the other without a key failing on any", func(t *testing.T, st store.Store) {
+		with := func(peppers ...apikey.Pepper) *apikey.Service {
+			cfg := config(newClock())
+			cfg.Peppers = peppers
+			return newService(t, st, cfg)
+		}
+		pepper := newPepper(t, 1)
+		steps := []*apikey.Service{with(), with(apikey.NoPepper, pepper), with(pepper, apikey.NoPepper), with(pepper)}
+		for i := range steps[1:] {
+			before, after := steps[i], steps[i+1] // what runs side by side while a step is rolled out
+			for _, issuer := range []*apikey.Service{before, after} {
+				token, _ := issue(t, issuer, request())
+				for _, s := range []*apikey.Service{before, after, before, after} {
+					_, err := s.Verify(t.Context(), token)
+					require.NoError(t, err)
+				}
+			}
+		}
+	}},
 	{"a wrong secret and a dead key rehash nothing", func(t *testing.T, st store.Store) {
 		c := newClock()
 		cfg := config(c)

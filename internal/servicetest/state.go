@@ -77,12 +77,13 @@ var stateTests = []test{
 		require.NoError(t, err)
 		requireRefused(t, s, token, apikey.ErrRevoked)
 		_, err = s.Update(t.Context(), apikey.Ref{Owner: owner, ID: immortal.ID}, apikey.Changes{Label: new("back")})
+		require.ErrorIs(t, err, apikey.ErrNotActive)
 		require.ErrorIs(t, err, apikey.ErrConflict)
 
 		token, mortal := issue(t, s, request())
 		c.Set(mortal.ExpiresAt)
 		_, err = s.Update(t.Context(), apikey.Ref{Owner: owner, ID: mortal.ID}, apikey.Changes{Label: new("back")})
-		require.ErrorIs(t, err, apikey.ErrConflict)
+		require.ErrorIs(t, err, apikey.ErrNotActive)
 		_, err = s.Revoke(t.Context(), apikey.Ref{Owner: owner, ID: mortal.ID}, "")
 		require.NoError(t, err)
 		requireRefused(t, s, token, apikey.ErrRevoked)
@@ -118,9 +119,9 @@ var stateTests = []test{
 		})
 		wg.Wait()
 		requireRefused(t, s, token, apikey.ErrRevoked)
-		got, err := s.Get(t.Context(), apikey.Ref{Owner: owner, ID: key.ID})
+		rec, err := st.Get(t.Context(), key.ID)
 		require.NoError(t, err)
-		require.Equal(t, start.Add(19*time.Second), got.LastUsedAt)
+		require.Equal(t, start.Add(19*time.Second), rec.LastUsedAt)
 	}},
 	{"a record that never holds still ends in a conflict and stays as it is", func(t *testing.T, st store.Store) {
 		s := newService(t, st, config(newClock()))
