@@ -87,7 +87,12 @@ func (e *ArgumentError) Error() string { return "apikey: " + e.Field + " " + e.P
 // Is reports whether target is [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
+// unavailable keeps the chain of err, for errors.Is, but where it would pass for a refusal: a store
+// may itself be built on a service like this one.
 func unavailable(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return fmt.Errorf("%w: %v", ErrUnavailable, err)
+	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 

@@ -70,6 +70,24 @@ func (h *hasher) hash(secret string) (scheme string, hash store.Hash) {
 	return h.scheme, store.Hash(d[:])
 }
 
+// noHash stands in for the hash of a key that does not exist.
+const noHash = store.Hash("no SHA-256 of a secret, 32 bytes")
+
+// spend hashes a secret under every scheme it knows but the one it was hashed under already, and
+// compares, so that all refusals come to the same work.
+func (h *hasher) spend(secret, hashed string) {
+	if hashed != schemeSHA256 {
+		d, _ := h.sum(schemeSHA256, secret)
+		d.equal(noHash)
+	}
+	for _, p := range h.peppers {
+		if p.scheme != hashed && p.scheme != schemeSHA256 {
+			d := p.sum(secret)
+			d.equal(noHash)
+		}
+	}
+}
+
 // equal compares a kept hash with a digest in a time that depends on neither.
 func (d *digest) equal(kept store.Hash) bool {
 	return subtle.ConstantTimeCompare(d[:], []byte(kept)) == 1

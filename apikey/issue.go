@@ -30,7 +30,7 @@ type Request struct {
 	Contacts []string
 
 	// Metadata are the application's own strings: at most 64 entries, of keys up to 64 bytes and
-	// values up to 1024.
+	// values up to 1024, and 32 KiB as JSON in all.
 	Metadata map[string]string
 
 	// ExpiresIn is the life of the key, at least a second and at most Config.MaxTTL. Zero:
@@ -53,7 +53,7 @@ type Request struct {
 // Config.MaxPerOwner active keys, and with [ErrUnavailable] otherwise. When the store's answer was
 // lost on the way, a key that nobody knows the token of may be left behind; it shows in the list.
 func (s *Service) Issue(ctx context.Context, r Request) (Token, Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Token{}, Key{}, err
 	}
 	rec, err := s.record(r)
@@ -90,10 +90,9 @@ func (s *Service) record(r Request) (store.Record, error) {
 			return store.Record{}, err
 		}
 	}
-	now := s.clock()
-	// An id has room for the years 1970 to 37648, a column and most programs for less.
-	if now.Year() < 1970 || now.Year() > 9000 {
-		return store.Record{}, unavailable(fmt.Errorf("the clock says the year is %d", now.Year()))
+	now, err := s.clockMicro()
+	if err != nil {
+		return store.Record{}, err
 	}
 	expires, err := s.expiry(r, now)
 	if err != nil {

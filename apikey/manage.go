@@ -60,7 +60,7 @@ type Changes struct {
 // revoked or expired, with [ErrConflict] if others keep changing it, and with [ErrUnavailable]
 // otherwise.
 func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Key{}, err
 	}
 	if err := s.check(c); err != nil {
@@ -136,17 +136,24 @@ var errUnchanged = errors.New("unchanged")
 // other than from a cache, which states its own bound. It fails with an [*ArgumentError], with
 // [ErrNotFound] as [Service.Get] does, and with [ErrUnavailable] otherwise.
 func (s *Service) Revoke(ctx context.Context, ref Ref, reason string) (Key, error) {
+	key, _, err := s.revoke(ctx, ref, reason)
+	return key, err
+}
+
+// revoke reports as well whether it was this call that revoked the key.
+func (s *Service) revoke(ctx context.Context, ref Ref, reason string) (key Key, revoked bool, err error) {
 	if err := checkLine("Reason", reason, maxReasonLen); err != nil {
-		return Key{}, err
+		return Key{}, false, err
 	}
-	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
-		if !rec.RevokedAt.IsZero() {
+	key, err = s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		if revoked = rec.RevokedAt.IsZero(); !revoked {
 			return errUnchanged
 		}
 		rec.RevokedAt = now
 		rec.RevokedReason = reason
 		return nil
 	})
+	return key, revoked && err == nil, err
 }
 
 // RevokeAll revokes every key the owner has under the service's prefix and returns how many it
@@ -154,7 +161,7 @@ func (s *Service) Revoke(ctx context.Context, ref Ref, reason string) (Key, erro
 // it came. It ends when a look finds nothing left to revoke, so it also catches what is issued
 // while it runs; stop issuing to the owner first.
 func (s *Service) RevokeAll(ctx context.Context, owner, reason string) (int, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return 0, err
 	}
 	if err := checkOwner(owner); err != nil {
@@ -187,10 +194,11 @@ func (s *Service) revokeListed(ctx context.Context, owner, reason string) (int, 
 			return revoked, err
 		}
 		for _, rec := range recs {
-			switch _, err := s.Revoke(ctx, Ref{Owner: owner, ID: rec.ID}, reason); {
-			case err == nil:
+			_, ended, err := s.revoke(ctx, Ref{Owner: owner, ID: rec.ID}, reason)
+			if ended {
 				revoked++
-			case !errors.Is(err, ErrNotFound): // which it is when purged meanwhile
+			}
+			if err != nil && !errors.Is(err, ErrNotFound) { // which it is when purged meanwhile
 				return revoked, err
 			}
 		}
@@ -203,13 +211,18 @@ func (s *Service) revokeListed(ctx context.Context, owner, reason string) (int, 
 // and may be called again after an error. Keep dead keys for as long as somebody may ask what
 // happened to them: a purged key's token is refused as unknown.
 func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
+		return 0, err
+	}
+	now, err := s.clockMicro()
+	if err != nil {
 		return 0, err
 	}
 	before = before.UTC().Truncate(time.Microsecond)
-	if before.After(s.clock()) {
-		// A store would delete what is still active now and expired by then.
-		return 0, &ArgumentError{"before", "must not lie ahead"}
+	if before.After(now) || before.Unix() < 0 {
+		// A store would delete what is still active now and expired by then; and a time far enough
+		// back no longer fits a column, where it could come out anywhere.
+		return 0, &ArgumentError{"before", "must lie between 1970 and now"}
 	}
 	for purged := 0; ; {
 		n, err := s.store.Purge(ctx, before, store.MaxLimit)
@@ -225,7 +238,7 @@ func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
 
 // load reads the record of a key for its owner.
 func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return store.Record{}, err
 	}
 	if !ref.anyOwner {
@@ -250,10 +263,13 @@ func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
 
 // change applies a change to a record, again if it changed in between, and returns the key as kept.
 func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record, time.Time) error) (Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Key{}, err
 	}
-	now := s.clock()
+	now, err := s.clockMicro()
+	if err != nil {
+		return Key{}, err
+	}
 	for range maxSwaps {
 		rec, err := s.load(ctx, ref)
 		if err != nil {

@@ -89,12 +89,15 @@ type Ceiling struct {
 
 	// ExpiresAt, where not zero, is the latest instant at which a key may expire.
 	ExpiresAt time.Time
+
+	nothing bool
 }
 
 // Ceiling returns what a holder of the key may grant when issuing further keys: its own scopes, to
-// its own owner, for no longer than it lives itself.
+// its own owner, for no longer than it lives itself. The zero Key, which is what a context without a
+// key gives, may grant nothing to anybody.
 func (k Key) Ceiling() *Ceiling {
-	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.ExpiresAt}
+	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.ExpiresAt, nothing: k.ID == ""}
 }
 
 // covers returns an error wrapping ErrForbidden if the record is of another owner or, where scopes
@@ -102,6 +105,8 @@ func (k Key) Ceiling() *Ceiling {
 func (c *Ceiling) covers(rec *store.Record, granting bool) error {
 	switch {
 	case c == nil:
+	case c.nothing:
+		return fmt.Errorf("%w: the issuer is no key", ErrForbidden)
 	case c.Owner != "" && c.Owner != rec.Owner:
 		return fmt.Errorf("%w: Owner is not the issuer's own", ErrForbidden)
 	case granting && !c.ExpiresAt.IsZero() && (rec.ExpiresAt.IsZero() || rec.ExpiresAt.After(c.ExpiresAt)):

@@ -19,6 +19,7 @@ const (
 	maxMetadata       = 64  // entries
 	maxMetadataKeyLen = 64  // bytes
 	maxMetadataLen    = 1024
+	maxMetadataText   = 32 << 10 // bytes as JSON, all entries together
 )
 
 func checkOwner(owner string) error {
@@ -86,6 +87,10 @@ func checkMetadata(metadata map[string]string) error {
 		if len(value) > maxMetadataLen || !validText(value) {
 			return &ArgumentError{"Metadata", fmt.Sprintf("values must be at most %d bytes of UTF-8 without NUL", maxMetadataLen)}
 		}
+	}
+	// Every verification reads it, and a control character takes six bytes in JSON.
+	if len(encode(metadata)) > maxMetadataText {
+		return &ArgumentError{"Metadata", fmt.Sprintf("must be at most %d bytes as JSON", maxMetadataText)}
 	}
 	return nil
 }

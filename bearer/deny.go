@@ -90,6 +90,10 @@ func (g *Guard) Deny(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		h.Add("WWW-Authenticate", g.challengeFor(a, err))
 	}
+	// What a handler in front set for the answer it hoped for.
+	for _, name := range []string{"Content-Encoding", "Etag", "Expires", "Last-Modified"} {
+		h.Del(name)
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -10,6 +10,7 @@ package bearer
 import (
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -76,7 +77,7 @@ type Guard struct {
 // panics if the verifier is nil or the realm can't be sent in a header: a guard that is not set up
 // right must not come to meet a request.
 func New(v apikey.Verifier, c Config) *Guard {
-	if v == nil {
+	if value := reflect.ValueOf(v); !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil() {
 		panic("bearer: New: the verifier is nil")
 	}
 	if c.Realm == "" {
@@ -140,8 +141,8 @@ func (g *Guard) handler(next http.Handler, scopes []string) http.Handler {
 }
 
 // Optional wraps a handler that some other scheme, such as a session cookie, may serve as well. A
-// request without bearer credentials goes through without a key in its context, and it is the
-// handler that must then decide: if nothing else vouches for the request, it answers with
+// request without bearer credentials goes through as it is, no key put into its context, and it is
+// the handler that must then decide: if nothing else vouches for the request, it answers with
 // g.Deny(w, r, bearer.ErrNoCredentials). A request with bearer credentials is held to them: if they
 // are no good, or lack one of the scopes, it is refused, whatever else it carries. Optional panics if
 // a scope is not of the form resource:action.

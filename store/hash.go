@@ -23,6 +23,9 @@ var errMarshalHash = errors.New("store: a hash is not marshalled; convert it wit
 // Format implements [fmt.Formatter] and prints "[redacted]" whatever the verb.
 func (Hash) Format(f fmt.State, _ rune) { io.WriteString(f, redactedHash) }
 
+// String returns "[redacted]". A panic with a Hash prints it.
+func (Hash) String() string { return redactedHash }
+
 // LogValue implements [slog.LogValuer] and logs "[redacted]".
 func (Hash) LogValue() slog.Value { return slog.StringValue(redactedHash) }
 

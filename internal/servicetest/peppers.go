@@ -3,6 +3,7 @@ package servicetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,6 +108,16 @@ var pepperTests = []test{
 				}
 			}
 		}
+	}},
+	{"P6 a key of another prefix is unknown, whatever it was hashed with", func(t *testing.T, st store.Store) {
+		cfg := config(newClock())
+		live := newService(t, st, cfg)
+		cfg.Prefix, cfg.Peppers = "postman_test", []apikey.Pepper{newPepper(t, 1)}
+		token, key := issue(t, newService(t, st, cfg), request())
+		id, secret := split(strings.Replace(token, "postman_test", prefix, 1))
+		requireRefused(t, live, spell(prefix, id, secret), apikey.ErrUnknown)
+		tamper(t, st, key.ID, func(rec *store.Record) { rec.Hash = "" })
+		requireRefused(t, live, spell(prefix, id, secret), apikey.ErrUnknown)
 	}},
 	{"a wrong secret and a dead key rehash nothing", func(t *testing.T, st store.Store) {
 		c := newClock()

@@ -130,6 +130,27 @@ var stateTests = []test{
 		require.ErrorIs(t, err, apikey.ErrConflict)
 		requireOpens(t, s, token, key)
 	}},
+	{"F20 on a clock that tells no time nothing is opened, issued or ended", func(t *testing.T, st store.Store) {
+		c := newClock()
+		s := newService(t, st, config(c))
+		token, key := issue(t, s, request())
+		for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Date(9000, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(1<<60, 0)} {
+			c.Set(now)
+			everyCall(t.Context(), s, token, key.ID, func(call string, err error) {
+				switch call {
+				case "Get", "List", "All": // which look at no clock
+					require.NoError(t, err, call)
+				default:
+					require.ErrorIs(t, err, apikey.ErrUnavailable, call)
+				}
+			})
+			_, err := s.List(t.Context(), owner, apikey.Page{State: apikey.StateActive})
+			require.ErrorIs(t, err, apikey.ErrUnavailable)
+		}
+		c.Set(start)
+		require.Equal(t, 1, count(t, st, owner))
+		requireOpens(t, s, token, key)
+	}},
 	{"a change on a clock that is behind does not take UpdatedAt back", func(t *testing.T, st store.Store) {
 		c := newClock()
 		s := newService(t, st, config(c))
