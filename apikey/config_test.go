@@ -51,6 +51,30 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// TestNewAccepts takes every number to its bound.
+func TestNewAccepts(t *testing.T) {
+	const longest = 36_600 * 24 * time.Hour
+	for i, good := range []apikey.Config{
+		{MaxTTL: time.Second},
+		{MaxTTL: longest, DefaultTTL: longest},
+		{MaxTTL: longest, DefaultTTL: time.Second},
+		{DefaultTTL: 366 * 24 * time.Hour},
+		{MaxPerOwner: 1},
+		{MaxPerOwner: 1_000_000},
+	} {
+		good.Prefix = strings.Repeat("x", 32)
+		_, err := apikey.New(new(memstore.Store), good)
+		require.NoError(t, err, i)
+	}
+	for i, bad := range []apikey.Config{{DefaultTTL: 1}, {DefaultTTL: time.Second - 1}, {MaxTTL: time.Second - 1}, {MaxTTL: longest + 1}} {
+		bad.Prefix = "acme"
+		_, err := apikey.New(new(memstore.Store), bad)
+		require.ErrorIs(t, err, apikey.ErrInvalidArgument, i)
+	}
+	_, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "acme", DefaultTTL: 1})
+	require.EqualError(t, err, "apikey: DefaultTTL must be 1s to MaxTTL, which is 366 days")
+}
+
 func TestNewPepperRefusesShortKeys(t *testing.T) {
 	for _, n := range []int{0, 1, 14, 31} {
 		_, err := apikey.NewPepper(make([]byte, n))
@@ -97,6 +121,20 @@ func TestZeroService(t *testing.T) {
 		for i, err := range errs {
 			require.ErrorIs(t, err, apikey.ErrUnavailable, i)
 		}
+	}
+}
+
+// TestZeroServiceOnAStore holds M36 where a service nobody made is given a store.
+func TestZeroServiceOnAStore(t *testing.T) {
+	keys := new(apikey.Service).WithStore(new(memstore.Store))
+	_, _, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_42", Label: "x"})
+	require.ErrorIs(t, err, apikey.ErrUnavailable)
+	_, err = keys.Verify(t.Context(), "x")
+	require.ErrorIs(t, err, apikey.ErrUnavailable)
+	for _, keys := range []*apikey.Service{nil, keys} {
+		changes := apikey.Changes{Scopes: []string{"email:send"}}
+		_, err := keys.Update(t.Context(), apikey.AnyOwner("00000000000000000000"), changes)
+		require.ErrorIs(t, err, apikey.ErrUnavailable)
 	}
 }
 

@@ -185,12 +185,14 @@ func TestNewFormat(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, prefix, f.Prefix())
 	}
-	for _, prefix := range []string{"", "_", "a_", "_a", "a__b", "A", "9a", "a-b", "a b", "é", "a\x00", "a_B", strings.Repeat("x", 33)} {
+	for _, prefix := range []string{"", "_", "a_", "_a", "a__b", "A", "9a", "a-b", "a b", "é", "aé", "a{", "a`", "{a", "a_:", "a/", "a\x00", "a_B", strings.Repeat("x", 33)} {
 		_, err := NewFormat(prefix)
 		require.ErrorIs(t, err, ErrInvalidArgument, "%q", prefix)
 	}
 	_, err := Format{}.Parse("_01m83pph00zab5rrb146_RfHk7hp3ILTgK2y3mH3UqtmaFCrvkUb7keKpQPXNubf1DZ5bW")
 	require.ErrorIs(t, err, ErrMalformed, "the zero Format must parse nothing")
+	_, err = Format{}.Parse(Format{}.join("01m83pph00zab5rrb146", strings.Repeat("0", secretLen)))
+	require.ErrorIs(t, err, ErrMalformed, "not even what it spells itself")
 }
 
 // TestPattern finds tokens as they lie about in the world, and in nothing else.
@@ -216,7 +218,9 @@ func TestPattern(t *testing.T) {
 			require.ErrorIs(t, err, ErrMalformed, "%s: the checksum must refuse what the pattern can't", r.Why)
 		}
 	}
-	for _, other := range []string{"", "postman_live", strings.ToUpper(a), v.Accept[1].Token, a[:len(a)-1]} {
+	for _, other := range []string{"", "postman_live", strings.ToUpper(a), v.Accept[1].Token, a[:len(a)-1],
+		strings.Replace(a, "01m8", "0im8", 1), strings.Replace(a, "01m8", "0lm8", 1), strings.Replace(a, "01m8", "0om8", 1), strings.Replace(a, "01m8", "0um8", 1),
+	} {
 		require.Empty(t, re.FindAllString(other, -1), other)
 	}
 }

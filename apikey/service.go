@@ -190,8 +190,8 @@ func (s *Service) ready(ctx context.Context) error {
 	return nil
 }
 
-// lastSecond is in the year 9000: an id has room for longer, a column and most programs have not.
-const lastSecond = 221_845_392_000
+// lastSecond ends the year 9000: an id has room for longer, a column and most programs have not.
+const lastSecond = 221_876_927_999
 
 // clock returns the time, as precise as it is told. A clock that is not set must not pass for a time:
 // the zero time means never to a record, so that a revocation at that time would be none.

@@ -134,7 +134,7 @@ var stateTests = []test{
 		c := newClock()
 		s := newService(t, st, config(c))
 		token, key := issue(t, s, request())
-		for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Date(9000, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(1<<60, 0)} {
+		for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Date(9001, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(1<<60, 0)} {
 			c.Set(now)
 			everyCall(t.Context(), s, token, key.ID, func(call string, err error) {
 				switch call {
