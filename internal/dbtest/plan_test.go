@@ -131,7 +131,7 @@ func testPlans(t *testing.T, db *sql.DB) {
 			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_owner (owner=?)",
 		}, []string{
 			byID,
-			"SEARCH latchkey_keys USING INDEX latchkey_keys_alias (alias=?)",
+			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_alias (alias=?)",
 		})
 	})
 	t.Run("update", func(t *testing.T) {
