@@ -38,10 +38,9 @@ func (d *dialect) selectList(q *store.Query) (text string, args []any, ok bool) 
 	if d.ordered && q.Owner != "" {
 		// An equation would make the owner drop out of the order, and then the planner may prefer to
 		// walk all records, newest first, until it has met enough of that owner's. It knows how many
-		// they are and not where.
+		// they are and not where. BETWEEN tells it that few are meant also where the cursor does.
 		order = "owner DESC, id DESC"
-		and(true, "owner >= ?", q.Owner)
-		and(q.After == "", "owner <= ?", q.Owner)
+		and(true, "owner BETWEEN ? AND ?", q.Owner, q.Owner)
 		and(q.After != "", "(owner, id) < (?, ?)", q.Owner, q.After)
 	} else {
 		and(q.Owner != "", "owner = ?", q.Owner)
