@@ -13,7 +13,7 @@ import (
 const (
 	// maxRepeats bounds how often a call is repeated that lost against another one. Each of those
 	// was the other one's success.
-	maxRepeats = 8
+	maxRepeats = 5
 
 	// firstPause is the longest pause before the first repetition, and doubles with each.
 	firstPause = 2 * time.Millisecond

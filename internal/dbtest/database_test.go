@@ -77,7 +77,7 @@ func (d database) fresh(t *testing.T) (dsn string) {
 		u, err := url.Parse(admin)
 		require.NoError(t, err)
 		// As SQLite's synchronous(OFF): no test here pulls a plug.
-		return withParams(u, "search_path="+name, "synchronous_commit=off", d.params)
+		return withParams(u, "search_path="+name, "application_name="+name, "synchronous_commit=off", d.params)
 	case sqlstore.MySQL:
 		admin := server(t, "LATCHKEY_MYSQL_DSN")
 		own(t, "mysql", admin, "CREATE DATABASE "+name, "DROP DATABASE "+name)
@@ -107,7 +107,7 @@ func own(t *testing.T, driver, dsn, make, drop string) {
 
 func withParams(u *url.URL, params ...string) string {
 	q := u.Query()
-	for _, p := range params {
+	for _, p := range strings.Split(strings.Join(params, "&"), "&") {
 		if name, value, ok := strings.Cut(p, "="); ok {
 			q.Set(name, value)
 		}
@@ -117,6 +117,7 @@ func withParams(u *url.URL, params ...string) string {
 }
 
 func withQuery(dsn, params string) string {
+	params = strings.TrimPrefix(params, "&")
 	switch {
 	case params == "":
 		return dsn
@@ -148,9 +149,21 @@ func (d database) open(t *testing.T) *sql.DB {
 // store returns a store on anything that a pool of d gave.
 func (d database) store(t *testing.T, db sqlstore.DB) *sqlstore.Store {
 	t.Helper()
-	st, err := sqlstore.New(db, d.dialect, d.cfg)
+	st, err := d.newStore(db)
 	require.NoError(t, err)
 	return st
+}
+
+func (d database) newStore(db sqlstore.DB) (*sqlstore.Store, error) {
+	return sqlstore.New(db, d.dialect, d.cfg)
+}
+
+// readCommitted are the options of a transaction in which the cap is exact.
+func (d database) readCommitted() *sql.TxOptions {
+	if d.dialect == sqlstore.SQLite {
+		return nil // it has one level, and a driver may refuse to be told of another
+	}
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 }
 
 func (d database) migrated(t *testing.T, db sqlstore.DB) *sqlstore.Store {

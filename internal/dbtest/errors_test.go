@@ -62,7 +62,7 @@ func TestDriverErrors(t *testing.T) {
 	const (
 		once  = 1 // not repeated
 		twice = 2 // repeated once
-		often = 9 // repeated until it is given up
+		often = 6 // repeated until it is given up
 	)
 	type class struct {
 		reads, writes, purges int
