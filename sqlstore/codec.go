@@ -109,3 +109,24 @@ func instantOrNever(micros sql.NullInt64) time.Time {
 	}
 	return t
 }
+
+// asCreated returns a record as it is read back once Create has kept it.
+func asCreated(rec *store.Record) store.Record {
+	kept := *rec
+	kept.CreatedAt = instant(rec.CreatedAt.UnixMicro())
+	kept.UpdatedAt = instant(rec.UpdatedAt.UnixMicro())
+	kept.ExpiresAt = instantOrNever(orNever(rec.ExpiresAt))
+	kept.RevokedAt = instantOrNever(orNever(rec.RevokedAt))
+	kept.LastUsedAt = instantOrNever(orNever(rec.LastUsedAt))
+	kept.Version = 1
+	return kept
+}
+
+// asUpdated returns the record that Update makes of what is kept under the id of rec.
+func asUpdated(rec, kept *store.Record) store.Record {
+	updated := asCreated(rec)
+	updated.Prefix, updated.Alias = kept.Prefix, kept.Alias
+	updated.CreatedAt, updated.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	updated.Version = rec.Version + 1
+	return updated
+}

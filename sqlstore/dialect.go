@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/opengovsg/latchkey/store"
 )
@@ -10,14 +11,28 @@ import (
 // them and [New] refuses it.
 type Dialect string
 
-// SQLite is SQLite 3.37 or later, through any driver that returns TEXT as a string or as bytes.
-const SQLite Dialect = "sqlite"
+const (
+	// SQLite is SQLite 3.37 or later, through any driver that returns TEXT as a string or as bytes.
+	SQLite Dialect = "sqlite"
+
+	// Postgres is PostgreSQL 13 or later, or an engine that speaks as it does, through pgx's stdlib
+	// package or lib/pq. The encoding of the database must be UTF8.
+	Postgres Dialect = "postgres"
+
+	// MySQL is MySQL 8.0 or MariaDB 10.6, or later, with InnoDB, or an engine that speaks as they do,
+	// through go-sql-driver/mysql.
+	MySQL Dialect = "mysql"
+)
 
 // dialect returns what d stands for, or nil.
 func (d Dialect) dialect() *dialect {
 	switch d {
 	case SQLite:
 		return &sqlite
+	case Postgres:
+		return &postgres
+	case MySQL:
+		return &mysql
 	}
 	return nil
 }
@@ -31,28 +46,51 @@ type dialect struct {
 	// quote encloses a name.
 	quote string
 
+	// numbered says that arguments are written $1, $2 and so on.
+	numbered bool
+
 	// by returns what makes a query follow the index with the quoted name, to stand after the name
 	// of the table.
 	by func(index string) string
 
-	// begin opens the transaction of Migrate and keeps out everyone else who migrates.
+	// ordered says that a query follows the index of an owner only if it asks for its order.
+	ordered bool
+
+	// isolation is that of the transactions the store begins.
+	isolation sql.IsolationLevel
+
+	// begin opens the transaction of Migrate. It is empty where changes of a schema commit at once.
 	begin string
 
-	// hasTable counts the tables with the name that is its argument.
-	hasTable string
+	// inside is a statement that succeeds inside a transaction and fails outside, where begin does
+	// not fail inside one.
+	inside string
 
-	// create inserts a record unless it is kept or its owner is full, as one atomic step, and
-	// insert runs it, with whatever else that takes, and reports whether there is a new row.
+	// adapt returns a migration as the server at hand understands it. Nil: as it is.
+	adapt func(ctx context.Context, tx DB, text string) (string, error)
+
+	// hasTable counts the tables with the name that is its argument, quoted where quotesTable.
+	hasTable    string
+	quotesTable bool
+
+	// create inserts a record, and insert runs it, with whatever else that takes, as one atomic
+	// step. It returns ErrExists if the record is kept and ErrLimit if its owner is full, in which
+	// case it may be kept as well. lock makes everyone else who creates for the same owner wait.
 	create string
-	insert func(ctx context.Context, s *Store, rec *store.Record, max int) (bool, error)
+	lock   string
+	insert func(ctx context.Context, s *Store, rec *store.Record, max int) error
 
-	// touch moves the last use of one record forward, and apply runs it for each of the uses,
-	// which come sorted by id, on a transaction.
+	// widths are those of the columns that a longer value would be cut to fit, where the mode of
+	// the server allows that.
+	widths func(rec *store.Record) error
+
+	// touch moves the last use of records forward, and apply runs it for some uses, which come
+	// sorted by id and one for each id.
 	touch string
-	apply func(ctx context.Context, s *Store, tx DB, uses []store.Use) error
+	apply func(ctx context.Context, s *Store, uses []store.Use) error
 
-	// purge deletes records that expired or were revoked before an instant, choosing and deleting
-	// them in one atomic step, and remove runs it and reports how many it deleted.
+	// purge deletes records that expired or were revoked before an instant, and remove runs it, with
+	// whatever else that takes, and reports how many it deleted.
 	purge  string
 	remove func(ctx context.Context, s *Store, before int64, limit int) (int64, error)
 }

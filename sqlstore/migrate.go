@@ -33,12 +33,15 @@ func Migrations(d Dialect) fs.FS {
 
 // Migrate brings the schema up to the version that this package knows: it creates the table where
 // there is none and changes nothing where there is nothing to change. It is never called but by the
-// application. Any number of processes may call it at once, and all of its changes are made, or
-// none.
+// application. Any number of processes may call it at once.
 //
 // A schema of a later version, left by a newer release of the application, is an error and stays as
-// it is. On a *sql.Tx the changes become part of the caller's transaction. The store must be on a
-// *sql.DB, a *sql.Conn or a *sql.Tx.
+// it is. On SQLite and PostgreSQL all changes of a version are made, or none; on MySQL, where changes
+// of a schema commit at once, a version that was cut off midway is completed by the next call.
+//
+// The store must be on a *sql.DB, a *sql.Conn or a *sql.Tx. On a *sql.Tx the changes become part of
+// the caller's transaction. MySQL would commit that, so Migrate refuses a *sql.Tx there, and it must
+// not be called on a *sql.Conn on which a transaction was begun by hand.
 func (s *Store) Migrate(ctx context.Context) error {
 	err := ctx.Err()
 	if err == nil {
@@ -48,6 +51,54 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fail(ctx, "migrate", err)
 	}
 	return nil
+}
+
+// Check reports an error if the schema is missing, or of a version other than the one that this
+// package knows, or lacks a column: what Migrate, or whoever else applies [Migrations], has yet to
+// do, or a newer release has done already. It changes nothing. Called at the start of a program that
+// does not migrate itself, it finds out before the first key is refused for want of a table.
+func (s *Store) Check(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.check(ctx, s.db)
+	}
+	if err != nil {
+		return fail(ctx, "check", err)
+	}
+	return nil
+}
+
+func (s *Store) check(ctx context.Context, db DB) error {
+	texts, err := s.texts()
+	if err != nil {
+		return err
+	}
+	version, err := s.version(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return fmt.Errorf("there is no schema of table %s yet: it is for Migrate to create", s.table)
+	case version > 0 && version < len(texts):
+		return fmt.Errorf("the schema of table %s is at version %d, and this program needs version %d: it is for Migrate to change",
+			s.table, version, len(texts))
+	case version != len(texts):
+		return s.tooNew(version, len(texts))
+	}
+	return s.hasColumns(ctx, db)
+}
+
+// hasColumns finds out a table of another program that was there already.
+func (s *Store) hasColumns(ctx context.Context, db DB) error {
+	rows, err := db.QueryContext(ctx, s.sql("SELECT {columns} FROM {table} WHERE id = '' LIMIT 0"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(rows.Close(), rows.Err())
+}
+
+func (s *Store) tooNew(version, known int) error {
+	return fmt.Errorf("the schema of table %s is at version %d, and this program knows those up to %d", s.table, version, known)
 }
 
 func (s *Store) migrate(ctx context.Context) error {
@@ -60,16 +111,44 @@ func (s *Store) migrate(ctx context.Context) error {
 		defer conn.Close()
 		return s.migrateOn(ctx, conn)
 	case *sql.Conn:
+		if s.dialect.inside != "" {
+			if _, err := db.ExecContext(ctx, s.dialect.inside); err == nil {
+				return errors.New("the connection is inside a transaction")
+			}
+		}
 		return s.migrateOn(ctx, db)
 	case *sql.Tx:
+		if s.dialect.begin == "" {
+			return errors.New("a change of the schema would commit the caller's transaction")
+		}
 		return s.upgrade(ctx, db)
 	}
 	return errors.New("the store is not on a *sql.DB, *sql.Conn or *sql.Tx")
 }
 
-// migrateOn upgrades in a transaction that database/sql knows nothing of, because it can't begin one
-// that locks at once.
+// migrateOn upgrades, together with whoever else does. No lock keeps them apart, for lack of one that
+// every engine has: of two that apply the same migration one fails, on a table, a column or at the
+// latest the number that is there already, and finds what it was about to do done.
 func (s *Store) migrateOn(ctx context.Context, conn *sql.Conn) error {
+	for version := 0; ; {
+		err := s.upgradeOn(ctx, conn)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		now, unknown := s.version(ctx, conn)
+		if unknown != nil || now <= version {
+			return err
+		}
+		version = now
+	}
+}
+
+// upgradeOn upgrades in a transaction, where there can be one, that database/sql knows nothing of,
+// because it can't begin one that locks at once.
+func (s *Store) upgradeOn(ctx context.Context, conn *sql.Conn) error {
+	if s.dialect.begin == "" {
+		return s.upgrade(ctx, conn)
+	}
 	_, err := conn.ExecContext(ctx, s.dialect.begin)
 	if err != nil && ctx.Err() == nil {
 		return err // no transaction was begun, and there may be one of the caller's to leave alone
@@ -99,17 +178,30 @@ func (s *Store) upgrade(ctx context.Context, tx DB) error {
 		return err
 	}
 	if version < 0 || version > len(texts) {
-		return fmt.Errorf("the schema of table %s is at version %d, and this program knows those up to %d",
-			s.table, version, len(texts))
+		return s.tooNew(version, len(texts))
 	}
 	for _, text := range texts[version:] {
-		for statement := range strings.SplitSeq(text, ";\n") {
-			if strings.TrimSpace(statement) == "" {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return err
-			}
+		if err := s.apply(ctx, tx, text); err != nil {
+			return err
+		}
+	}
+	return s.hasColumns(ctx, tx)
+}
+
+// apply executes the statements of one migration.
+func (s *Store) apply(ctx context.Context, tx DB, text string) error {
+	if s.dialect.adapt != nil {
+		var err error
+		if text, err = s.dialect.adapt(ctx, tx, text); err != nil {
+			return err
+		}
+	}
+	for statement := range strings.SplitSeq(text, ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -117,8 +209,12 @@ func (s *Store) upgrade(ctx context.Context, tx DB) error {
 
 // version returns the number of the last migration that was applied, 0 if none was.
 func (s *Store) version(ctx context.Context, tx DB) (int, error) {
+	table := s.table + "_schema"
+	if s.dialect.quotesTable {
+		table = s.name("_schema")
+	}
 	var tables, version int
-	err := tx.QueryRowContext(ctx, s.dialect.hasTable, s.table+"_schema").Scan(&tables)
+	err := tx.QueryRowContext(ctx, s.sql(s.dialect.hasTable), table).Scan(&tables)
 	if err != nil || tables == 0 {
 		return 0, err
 	}

@@ -13,7 +13,8 @@ import (
 
 // Migrate relies on this of the files of every dialect.
 func TestMigrations(t *testing.T) {
-	for _, d := range []Dialect{SQLite} {
+	for _, d := range []Dialect{SQLite, Postgres, MySQL} {
+		quote := d.dialect().quote
 		files := Migrations(d)
 		entries, err := fs.ReadDir(files, ".")
 		require.NoError(t, err)
@@ -23,10 +24,15 @@ func TestMigrations(t *testing.T) {
 			data, err := fs.ReadFile(files, entry.Name())
 			require.NoError(t, err)
 			text := string(data)
-			require.True(t, strings.HasSuffix(text, ";\n"), "the last statement ends too")
-			require.Contains(t, text, fmt.Sprintf(`INSERT INTO "latchkey_keys_schema" (version) VALUES (%d);`, i+1))
-			require.NotContains(t, text, "IF NOT EXISTS", "a table that is in the way is not taken for ours")
-			require.Equal(t, strings.Count(text, DefaultTable), strings.Count(text, `"`+DefaultTable), "every name is quoted and can be replaced")
+			require.True(t, strings.HasPrefix(text, "-- +goose Up\n"))
+			number := fmt.Sprintf("INSERT INTO %slatchkey_keys_schema%s (version) VALUES (%d);\n", quote, quote, i+1)
+			require.True(t, strings.HasSuffix(text, number), "the number comes last and says that all the rest is done")
+			if d.dialect().begin == "" {
+				require.Equal(t, strings.Count(text, "CREATE "), strings.Count(text, "CREATE TABLE IF NOT EXISTS"), "each statement can be repeated")
+			} else {
+				require.NotContains(t, text, "IF NOT EXISTS", "a table that is in the way is not taken for ours")
+			}
+			require.Equal(t, strings.Count(text, DefaultTable), strings.Count(text, quote+DefaultTable), "every name is quoted and can be replaced")
 		}
 	}
 	for _, d := range []Dialect{"", "..", "nothing"} {

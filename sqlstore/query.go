@@ -18,7 +18,7 @@ const (
 //
 // The text is put together from constants alone, so there are only as many as there are ways to
 // combine the fields of a query.
-func selectList(q *store.Query) (text string, args []any, ok bool) {
+func (d *dialect) selectList(q *store.Query) (text string, args []any, ok bool) {
 	if q.Limit < 1 {
 		return "", nil, false
 	}
@@ -34,10 +34,20 @@ func selectList(q *store.Query) (text string, args []any, ok bool) {
 			sep = " AND "
 		}
 	}
-	and(q.Owner != "", "owner = ?", q.Owner)
+	order := "id DESC"
+	if d.ordered && q.Owner != "" {
+		// An equation would make the owner drop out of the order, and then the planner may prefer to
+		// walk all records, newest first, until it has met enough of that owner's. It knows how many
+		// they are and not where. BETWEEN tells it that few are meant also where the cursor does.
+		order = "owner DESC, id DESC"
+		and(true, "owner BETWEEN ? AND ?", q.Owner, q.Owner)
+		and(q.After != "", "(owner, id) < (?, ?)", q.Owner, q.After)
+	} else {
+		and(q.Owner != "", "owner = ?", q.Owner)
+		and(q.After != "", "id < ?", q.After)
+	}
 	and(q.Prefix != "", "prefix = ?", q.Prefix)
 	and(q.Alias != "", "alias = ?", q.Alias)
-	and(q.After != "", "id < ?", q.After)
 	and(!q.ExpiresFrom.IsZero(), "expires_at >= ?", q.ExpiresFrom.UnixMicro())
 	and(!q.ExpiresBefore.IsZero(), "expires_at < ?", q.ExpiresBefore.UnixMicro())
 	and(!q.ChangedSince.IsZero(), "updated_at >= ?", q.ChangedSince.UnixMicro())
@@ -52,7 +62,7 @@ func selectList(q *store.Query) (text string, args []any, ok bool) {
 	default:
 		return "", nil, false
 	}
-	b.WriteString(" ORDER BY id DESC LIMIT ?")
+	b.WriteString(" ORDER BY " + order + " LIMIT ?")
 	return b.String(), append(args, q.Limit), true
 }
 

@@ -27,7 +27,7 @@ func TestSelectList(t *testing.T) {
 		{store.Query{ChangedSince: now, State: store.Revoked, At: now}, "{by updated} WHERE updated_at >= ? AND revoked_at IS NOT NULL", []any{at}},
 	} {
 		c.query.Limit = 7
-		text, args, ok := selectList(&c.query)
+		text, args, ok := sqlite.selectList(&c.query)
 		require.True(t, ok)
 		require.Equal(t, "SELECT {columns} FROM {table}"+c.text+" ORDER BY id DESC LIMIT ?", text)
 		require.Equal(t, append(c.args, 7), args)
@@ -54,7 +54,7 @@ func TestSelectListOfAnything(t *testing.T) {
 					set()
 				}
 			}
-			text, args, ok := selectList(&q)
+			text, args, ok := sqlite.selectList(&q)
 			if known := state >= store.AnyState && state <= store.Revoked; !known {
 				require.False(t, ok, "an unknown state selects nothing")
 				continue

@@ -13,7 +13,11 @@ func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
 		return store.Record{}, fail(ctx, "get", err)
 	}
 	var r row
-	found, err := s.scan(ctx, &s.get, r.dest(), id)
+	var found bool
+	err := s.repeat(ctx, mayRepeatLost, func() (err error) {
+		found, err = s.scan(ctx, &s.get, r.dest(), id)
+		return err
+	})
 	if err != nil {
 		return store.Record{}, fail(ctx, "get", err)
 	}
@@ -35,11 +39,15 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error)
 	if err := ctx.Err(); err != nil {
 		return nil, fail(ctx, "list", err)
 	}
-	text, args, ok := selectList(&q)
+	text, args, ok := s.dialect.selectList(&q)
 	if !ok {
 		return nil, nil
 	}
-	recs, err := s.list(ctx, text, args, q.Limit)
+	var recs []store.Record
+	err := s.repeat(ctx, mayRepeatLost, func() (err error) {
+		recs, err = s.list(ctx, text, args, q.Limit)
+		return err
+	})
 	if err != nil {
 		return nil, fail(ctx, "list", err)
 	}

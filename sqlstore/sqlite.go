@@ -48,29 +48,42 @@ WHERE id IN (
 	remove: removeSQLite,
 }
 
-func insertSQLite(ctx context.Context, s *Store, rec *store.Record, max int) (bool, error) {
+func insertSQLite(ctx context.Context, s *Store, rec *store.Record, max int) error {
 	args := append(values(rec), max, rec.Owner, rec.UpdatedAt.UnixMicro(), max, max)
 	n, err := s.exec(ctx, &s.create, args...)
-	return n > 0, err
+	switch {
+	case err != nil || n > 0:
+		return err
+	case max > 0:
+		return store.ErrLimit
+	}
+	// Without a cap only a record that was kept can be in the way, though it may be gone by now.
+	return store.ErrExists
 }
 
 // touchSQLite prepares anew, once for all the uses, because a statement of the pool would be
 // prepared on the connection of the transaction all the same.
-func touchSQLite(ctx context.Context, s *Store, tx DB, uses []store.Use) error {
-	st, err := tx.PrepareContext(ctx, s.touch.text)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	for _, use := range uses {
-		at := use.At.UnixMicro()
-		if _, err := st.ExecContext(ctx, at, use.ID, at); err != nil {
+func touchSQLite(ctx context.Context, s *Store, uses []store.Use) error {
+	return s.inTx(ctx, func(tx DB) error {
+		st, err := tx.PrepareContext(ctx, s.touch.text)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		defer st.Close()
+		for _, use := range uses {
+			at := use.At.UnixMicro()
+			if _, err := st.ExecContext(ctx, at, use.ID, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func removeSQLite(ctx context.Context, s *Store, before int64, limit int) (int64, error) {
-	return s.exec(ctx, &s.purge, before, limit, before, limit, limit)
+func removeSQLite(ctx context.Context, s *Store, before int64, limit int) (n int64, err error) {
+	err = s.repeat(ctx, neverRepeatLost, func() (err error) {
+		n, err = s.exec(ctx, &s.purge, before, limit, before, limit, limit)
+		return err
+	})
+	return n, err
 }

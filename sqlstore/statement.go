@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"sync/atomic"
 )
 
@@ -35,7 +34,7 @@ func (st *statement) on(ctx context.Context, pool *sql.DB) (*sql.Stmt, error) {
 
 // exec runs a statement and returns how many rows it affected.
 func (s *Store) exec(ctx context.Context, st *statement, args ...any) (int64, error) {
-	if s.pool == nil {
+	if !s.prepares {
 		return affected(s.db.ExecContext(ctx, st.text, args...))
 	}
 	stmt, err := st.on(ctx, s.pool)
@@ -54,7 +53,7 @@ func affected(res sql.Result, err error) (int64, error) {
 
 // query runs a statement that returns rows.
 func (s *Store) query(ctx context.Context, st *statement, args ...any) (*sql.Rows, error) {
-	if s.pool == nil {
+	if !s.prepares {
 		return s.db.QueryContext(ctx, st.text, args...)
 	}
 	stmt, err := st.on(ctx, s.pool)
@@ -67,7 +66,7 @@ func (s *Store) query(ctx context.Context, st *statement, args ...any) (*sql.Row
 // scan runs a statement, reads its first row into dest and reports whether there was one.
 func (s *Store) scan(ctx context.Context, st *statement, dest []any, args ...any) (bool, error) {
 	var row *sql.Row
-	if s.pool == nil {
+	if !s.prepares {
 		row = s.db.QueryRowContext(ctx, st.text, args...)
 	} else {
 		stmt, err := st.on(ctx, s.pool)
@@ -98,7 +97,7 @@ func (s *Store) inTx(ctx context.Context, f func(tx DB) error) error {
 	if s.pool == nil {
 		return f(s.db)
 	}
-	tx, err := s.pool.BeginTx(ctx, nil)
+	tx, err := s.pool.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
 	if err != nil {
 		return err
 	}
@@ -107,13 +106,4 @@ func (s *Store) inTx(ctx context.Context, f func(tx DB) error) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-// fail says which operation an error comes from. If the context has ended, errors.Is finds that
-// too: drivers differ in what they say then, and some say "interrupted".
-func fail(ctx context.Context, op string, err error) error {
-	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
-		return fmt.Errorf("sqlstore: %s: %w: %w", op, ended, err)
-	}
-	return fmt.Errorf("sqlstore: %s: %w", op, err)
 }

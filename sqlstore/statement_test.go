@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -239,7 +240,7 @@ func TestTouchBatches(t *testing.T) {
 	require.NoError(t, err)
 	uses := make([]store.Use, touchChunk+1)
 	for i := range uses {
-		uses[i] = store.Use{ID: string(rune('z' - i%26)), At: now}
+		uses[i] = store.Use{ID: fmt.Sprintf("%03d", len(uses)-i), At: now}
 	}
 	given := slices.Clone(uses)
 	require.NoError(t, st.Touch(t.Context(), uses))

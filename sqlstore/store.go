@@ -53,6 +53,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -82,18 +83,27 @@ type Config struct {
 	// [a-z_][a-z0-9_]*. The names of its indexes and of its table of schema versions begin with it,
 	// so several stores can live side by side in one database.
 	Table string
+
+	// Unprepared makes a store on a *sql.DB prepare no statements ahead, as one on a transaction. Set
+	// it behind a pooler that hands each transaction whichever connection is free and does not follow
+	// prepared statements, such as PgBouncer in its transaction mode before 1.21; with pgx set
+	// default_query_exec_mode=exec or simple_protocol as well.
+	Unprepared bool
 }
 
 // A Store is a [store.Store] in a SQL database. It is safe for concurrent use, as far as what it
 // was given to [New] is. It keeps nothing in memory but prepared statements, which live as long as
 // the *sql.DB: make one Store for a *sql.DB and keep it.
 type Store struct {
-	db      DB
-	pool    *sql.DB // db, if statements can be prepared ahead on it
-	dialect *dialect
-	table   string
+	db       DB
+	pool     *sql.DB // db, if transactions can be begun on it
+	prepares bool    // whether statements are prepared ahead on the pool
+	dialect  *dialect
+	table    string
 
-	get, create, kept, update, owned, touch, purge statement
+	get, create, kept, update, owned, touch, purge, stale statement
+
+	lock, count string // run in transactions, where nothing is prepared ahead
 
 	lists sync.Map // text of a List to its *statement
 }
@@ -122,13 +132,17 @@ func New(db DB, d Dialect, cfg Config) (*Store, error) {
 	}
 	s := &Store{db: db, dialect: dialect, table: table}
 	s.pool, _ = db.(*sql.DB)
+	s.prepares = s.pool != nil && !cfg.Unprepared
 	s.get.text = s.sql("SELECT {columns} FROM {table} WHERE id = ?")
 	s.create.text = s.sql(dialect.create)
-	s.kept.text = s.sql("SELECT 1 FROM {table} WHERE id = ? OR alias = ?")
+	s.kept.text = s.sql("SELECT 1 FROM {table} WHERE id = ? UNION ALL SELECT 1 FROM {table} WHERE alias = ?")
 	s.update.text = s.sql(updateRecord)
 	s.owned.text = s.sql("SELECT 1 FROM {table} WHERE id = ? AND owner = ?")
 	s.touch.text = s.sql(dialect.touch)
 	s.purge.text = s.sql(dialect.purge)
+	s.stale.text = s.sql(chooseStale)
+	s.lock = s.sql(dialect.lock)
+	s.count = s.sql(countActive)
 	return s, nil
 }
 
@@ -166,16 +180,36 @@ func validTable(name string) bool {
 // sql fills the names of this store into a text. Texts hold names and constants only: every value
 // is an argument.
 func (s *Store) sql(text string) string {
-	return strings.NewReplacer(
+	text = strings.NewReplacer(
 		"{table}", s.name(""),
+		"{owners}", s.name("_owners"),
 		"{columns}", columns,
-		"{arguments}", strings.Repeat("?, ", strings.Count(columns, ","))+"?",
+		"{arguments}", marks(strings.Count(columns, ",")+1),
 		"{by owner}", s.dialect.by(s.name("_owner")),
 		"{by alias}", s.dialect.by(s.name("_alias")),
 		"{by expires}", s.dialect.by(s.name("_expires")),
 		"{by revoked}", s.dialect.by(s.name("_revoked")),
 		"{by updated}", s.dialect.by(s.name("_updated")),
 	).Replace(text)
+	if s.dialect.numbered {
+		text = number(text)
+	}
+	return text
+}
+
+// number turns every "?" of a text into $1, $2 and so on.
+func number(text string) string {
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(text, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+		text = after
+	}
 }
 
 // name returns the quoted name of the table or, with a suffix, of something that belongs to it.

@@ -26,7 +26,7 @@ func TestNew(t *testing.T) {
 		require.Error(t, err, name)
 		require.Nil(t, st)
 	}
-	for _, d := range []Dialect{"", "SQLite", "sqlite ", "../sqlite", "postgres"} {
+	for _, d := range []Dialect{"", "SQLite", "sqlite ", "../sqlite", "postgresql"} {
 		st, err := New(db, d, Config{})
 		require.EqualError(t, err, "sqlstore: unknown dialect")
 		require.Nil(t, st)

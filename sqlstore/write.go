@@ -19,47 +19,71 @@ WHERE id = ? AND owner = ? AND version = ?`
 // other writers out for as long as it takes.
 const touchChunk = 500
 
-// Create implements [store.Store].
+// Create implements [store.Store]. Where the answer of the database was lost, it looks whether the
+// record is kept before it answers.
 func (s *Store) Create(ctx context.Context, rec store.Record, max int) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.ready(ctx, &rec); err != nil {
 		return fail(ctx, "create", err)
 	}
-	created, err := s.dialect.insert(ctx, s, &rec, max)
+	repeated := false
+	err := s.repeat(ctx, mayRepeatLost, func() error {
+		err := s.createOnce(ctx, &rec, max)
+		if err == store.ErrExists && repeated {
+			// Perhaps by the attempt before, whose answer was lost. No one else has this hash.
+			err = s.unless(ctx, err, rec.ID, func(kept *store.Record) bool { return *kept == asCreated(&rec) })
+		}
+		repeated = true
+		return err
+	})
+	return decided(ctx, "create", err)
+}
+
+func (s *Store) createOnce(ctx context.Context, rec *store.Record, max int) error {
+	err := s.dialect.insert(ctx, s, rec, max)
+	if err != store.ErrLimit {
+		return err
+	}
+	kept, err := s.exists(ctx, &s.kept, rec.ID, alias(rec))
 	if err != nil {
-		return fail(ctx, "create", err)
+		return err
 	}
-	if created {
-		return nil
-	}
-	kept, err := s.exists(ctx, &s.kept, rec.ID, alias(&rec))
-	if err != nil {
-		return fail(ctx, "create", err)
-	}
-	// Without a cap only a record that was kept can be in the way, though it may be gone by now.
-	if kept || max <= 0 {
+	if kept {
 		return store.ErrExists
 	}
 	return store.ErrLimit
 }
 
-// Update implements [store.Store].
+// Update implements [store.Store]. Where the answer of the database was lost, it looks whether the
+// record is as it was to become before it answers.
 func (s *Store) Update(ctx context.Context, rec store.Record) error {
-	if err := ctx.Err(); err != nil {
+	written := rec
+	written.ID, written.Owner, written.Prefix, written.Alias = "", "", "", "" // at most looked for
+	if err := s.ready(ctx, &written); err != nil {
 		return fail(ctx, "update", err)
 	}
+	repeated := false
+	err := s.repeat(ctx, mayRepeatLost, func() error {
+		err := s.updateOnce(ctx, &rec)
+		if err == store.ErrConflict && repeated {
+			err = s.unless(ctx, err, rec.ID, func(kept *store.Record) bool { return *kept == asUpdated(&rec, kept) })
+		}
+		repeated = true
+		return err
+	})
+	return decided(ctx, "update", err)
+}
+
+func (s *Store) updateOnce(ctx context.Context, rec *store.Record) error {
 	n, err := s.exec(ctx, &s.update,
 		rec.Label, rec.Hint, rec.Scopes, rec.Contacts, rec.Metadata, rec.Scheme, []byte(rec.Hash),
 		rec.UpdatedAt.UnixMicro(), orNever(rec.ExpiresAt), orNever(rec.RevokedAt), rec.RevokedReason,
 		rec.ID, rec.Owner, rec.Version)
-	if err != nil {
-		return fail(ctx, "update", err)
-	}
-	if n > 0 {
-		return nil
+	if err != nil || n > 0 {
+		return err
 	}
 	owned, err := s.exists(ctx, &s.owned, rec.ID, rec.Owner)
 	if err != nil {
-		return fail(ctx, "update", err)
+		return err
 	}
 	if owned {
 		return store.ErrConflict
@@ -67,18 +91,35 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 	return store.ErrNotFound
 }
 
-// Touch implements [store.Store]. On a *sql.DB it writes in transactions of up to 500 uses.
+// ready reports why a write of what rec holds should not reach the database.
+func (s *Store) ready(ctx context.Context, rec *store.Record) error {
+	if err := ctx.Err(); err != nil || s.dialect.widths == nil {
+		return err
+	}
+	return s.dialect.widths(rec)
+}
+
+// unless returns decision, unless the record kept is what the caller meant to write.
+func (s *Store) unless(ctx context.Context, decision error, id string, written func(kept *store.Record) bool) error {
+	var r row
+	found, err := s.scan(ctx, &s.get, r.dest(), id)
+	if err != nil {
+		return err
+	}
+	kept := r.record()
+	if found && written(&kept) {
+		return nil
+	}
+	return decision
+}
+
+// Touch implements [store.Store]. It writes up to 500 uses at a time.
 func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 	if err := ctx.Err(); err != nil {
 		return fail(ctx, "touch", err)
 	}
-	// The column holds NULL for never and NULL is earlier than any time, but the zero time and
-	// those before it are not later than never.
-	later := slices.DeleteFunc(slices.Clone(uses), func(u store.Use) bool { return !u.At.After(time.Time{}) })
-	// One order for everyone, so that two batches can't each hold a row the other one waits for.
-	slices.SortFunc(later, func(a, b store.Use) int { return cmp.Compare(a.ID, b.ID) })
-	for chunk := range slices.Chunk(later, touchChunk) {
-		err := s.inTx(ctx, func(tx DB) error { return s.dialect.apply(ctx, s, tx, chunk) })
+	for chunk := range slices.Chunk(latest(uses), touchChunk) {
+		err := s.repeat(ctx, mayRepeatLost, func() error { return s.dialect.apply(ctx, s, chunk) })
 		if err != nil {
 			return fail(ctx, "touch", err)
 		}
@@ -86,7 +127,19 @@ func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
 	return nil
 }
 
-// Purge implements [store.Store].
+// latest returns the latest use of each id, in one order for everyone, so that two batches can't
+// each hold a row the other one waits for. The zero time and those before it are not later than
+// never.
+func latest(uses []store.Use) []store.Use {
+	uses = slices.DeleteFunc(slices.Clone(uses), func(u store.Use) bool { return !u.At.After(time.Time{}) })
+	slices.SortFunc(uses, func(a, b store.Use) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), b.At.Compare(a.At))
+	})
+	return slices.CompactFunc(uses, func(a, b store.Use) bool { return a.ID == b.ID })
+}
+
+// Purge implements [store.Store]. In a transaction of the caller's a result below limit may also
+// mean that others purged at the same time.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fail(ctx, "purge", err)

@@ -7,6 +7,10 @@ import (
 	"github.com/opengovsg/latchkey/store/storetest"
 )
 
-func TestSQLiteConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Store { return migrated(t, open(t, newFile(t), settings)) })
+func TestConformance(t *testing.T) {
+	onEach(t, databases, func(t *testing.T, d database) {
+		db := d.open(t)
+		d.migrated(t, db)
+		storetest.Run(t, func(t *testing.T) store.Store { return d.emptied(t, db) })
+	})
 }

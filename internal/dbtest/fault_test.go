@@ -184,35 +184,39 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestClosedDatabase(t *testing.T) {
-	db := open(t, newFile(t), settings)
-	cold, warm := newStore(t, db), migrated(t, db)
-	require.NoError(t, warm.Create(t.Context(), sample(1), 0))
-	_, err := warm.Get(t.Context(), sample(1).ID)
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
-	requireOutages(t, cold)
-	requireOutages(t, warm)
+	onEach(t, databases, func(t *testing.T, d database) {
+		db := d.open(t)
+		cold, warm := d.store(t, db), d.migrated(t, db)
+		require.NoError(t, warm.Create(t.Context(), sample(1), 0))
+		_, err := warm.Get(t.Context(), sample(1).ID)
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+		requireOutages(t, cold)
+		requireOutages(t, warm)
+	})
 }
 
 // Row P22: only NULL means never.
 func TestZeroTimeIsNotNever(t *testing.T) {
-	db := open(t, newFile(t), settings)
-	st := migrated(t, db)
-	for i, column := range []string{"expires_at", "revoked_at", "last_used_at"} {
-		rec := sample(i)
-		rec.ExpiresAt = now.AddDate(1, 0, 0)
-		require.NoError(t, st.Create(t.Context(), rec, 0))
-		exec(t, db, `UPDATE latchkey_keys SET `+column+` = ? WHERE id = ?`, int64(-62135596800000000), rec.ID)
-		recs, err := st.List(t.Context(), store.Query{Owner: rec.Owner, Limit: 1})
-		require.NoError(t, err)
-		got, err := st.Get(t.Context(), rec.ID)
-		require.NoError(t, err)
-		require.Equal(t, recs, []store.Record{got})
-		require.Equal(t, column == "last_used_at", got.Active(now), column)
-		require.False(t, got.ExpiresAt.IsZero())
-		require.Equal(t, column == "revoked_at", !got.RevokedAt.IsZero())
-		require.Equal(t, column == "last_used_at", !got.LastUsedAt.IsZero())
-	}
+	onEach(t, databases, func(t *testing.T, d database) {
+		db := d.open(t)
+		st := d.migrated(t, db)
+		for i, column := range []string{"expires_at", "revoked_at", "last_used_at"} {
+			rec := sample(i)
+			rec.ExpiresAt = now.AddDate(1, 0, 0)
+			require.NoError(t, st.Create(t.Context(), rec, 0))
+			exec(t, db, `UPDATE latchkey_keys SET `+column+` = -62135596800000000 WHERE id = '`+rec.ID+`'`)
+			recs, err := st.List(t.Context(), store.Query{Owner: rec.Owner, Limit: 1})
+			require.NoError(t, err)
+			got, err := st.Get(t.Context(), rec.ID)
+			require.NoError(t, err)
+			require.Equal(t, recs, []store.Record{got})
+			require.Equal(t, column == "last_used_at", got.Active(now), column)
+			require.False(t, got.ExpiresAt.IsZero())
+			require.Equal(t, column == "revoked_at", !got.RevokedAt.IsZero())
+			require.Equal(t, column == "last_used_at", !got.LastUsedAt.IsZero())
+		}
+	})
 }
 
 // A row of the wrong types can't be written, not even by hand.
@@ -226,4 +230,68 @@ func TestStrict(t *testing.T) {
 		_, err := db.Exec(`UPDATE latchkey_keys SET ` + wrong)
 		require.Error(t, err, wrong)
 	}
+}
+
+// Table C-4: where sql_mode is not strict MySQL cuts what does not fit, and says so to nobody.
+func TestNothingIsCut(t *testing.T) {
+	for _, d := range databases[4:] {
+		d.params = strings.TrimPrefix(d.params+"&sql_mode=''", "&")
+		db := d.open(t)
+		st := d.migrated(t, db)
+		require.NoError(t, st.Create(t.Context(), sample(0), 1))
+		for column, set := range map[string]func(*store.Record){
+			"id":             func(r *store.Record) { r.ID += "0" },
+			"owner":          func(r *store.Record) { r.Owner = strings.Repeat("o", 256) },
+			"prefix":         func(r *store.Record) { r.Prefix = strings.Repeat("p", 33) },
+			"alias":          func(r *store.Record) { r.Alias = strings.Repeat("a", 256) },
+			"label":          func(r *store.Record) { r.Label = strings.Repeat("l", 1021) },
+			"hint":           func(r *store.Record) { r.Hint = strings.Repeat("h", 33) },
+			"scopes":         func(r *store.Record) { r.Scopes = strings.Repeat("s", 1<<24) },
+			"contacts":       func(r *store.Record) { r.Contacts = strings.Repeat("c", 1<<24) },
+			"metadata":       func(r *store.Record) { r.Metadata = strings.Repeat("m", 1<<24) },
+			"scheme":         func(r *store.Record) { r.Scheme = strings.Repeat("s", 256) },
+			"hash":           func(r *store.Record) { r.Hash = store.Hash(strings.Repeat("h", 1025)) },
+			"revoked_reason": func(r *store.Record) { r.RevokedReason = strings.Repeat("r", 1021) },
+		} {
+			rec := sample(1)
+			set(&rec)
+			for _, max := range []int{0, 5} {
+				err := st.Create(t.Context(), rec, max)
+				requireOutage(t, err)
+				require.ErrorContains(t, err, "of column "+column)
+			}
+			rec.Version = 1
+			if err := st.Update(t.Context(), rec); err != store.ErrNotFound {
+				requireOutage(t, err)
+			}
+		}
+		recs, err := st.List(t.Context(), store.Query{Limit: 10})
+		require.NoError(t, err)
+		require.Len(t, recs, 1)
+	}
+}
+
+// The widest columns hold what the service can ask them to.
+func TestLargestRecord(t *testing.T) {
+	onEach(t, databases, func(t *testing.T, d database) {
+		st := d.migrated(t, d.open(t))
+		rec := sample(1)
+		rec.Label, rec.RevokedReason = strings.Repeat("\U0001f511", 255), strings.Repeat("\U0001f511", 255)
+		rec.Owner, rec.Alias = strings.Repeat("o", 255), strings.Repeat("a", 255)
+		rec.Scopes = strings.TrimSpace(strings.Repeat(strings.Repeat("s", 100)+" ", 64))
+		rec.Contacts = `["` + strings.Repeat(`\u003c`, 50*254) + `"]`
+		rec.Metadata = `{"":"` + strings.Repeat(`\u003c`, 64*(64+1024)) + `"}`
+		require.NoError(t, st.Create(t.Context(), rec, 1))
+		got, err := st.Get(t.Context(), rec.ID)
+		require.NoError(t, err)
+		rec.Version = 1
+		require.True(t, rec == got)
+		for _, q := range []store.Query{{Owner: rec.Owner}, {Alias: rec.Alias}, {ChangedSince: now}, {ExpiresBefore: now.AddDate(1, 0, 0)}, {}} {
+			q.Limit = 10
+			recs, err := st.List(t.Context(), q)
+			require.NoError(t, err)
+			require.Len(t, recs, 1)
+			require.True(t, rec == recs[0])
+		}
+	})
 }

@@ -13,29 +13,35 @@ import (
 	"github.com/opengovsg/latchkey/store"
 )
 
-// A recorder keeps the statements that a store runs on a transaction.
+// A recorder keeps the statements that a store runs on a transaction, and their arguments.
 type recorder struct {
 	sqlstore.DB
-	ran []string
+	ran  []string
+	args [][]any
+}
+
+func (r *recorder) record(query string, args []any) {
+	r.ran = append(r.ran, query)
+	r.args = append(r.args, args)
 }
 
 func (r *recorder) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	r.ran = append(r.ran, query)
+	r.record(query, args)
 	return r.DB.ExecContext(ctx, query, args...)
 }
 
 func (r *recorder) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	r.ran = append(r.ran, query)
+	r.record(query, args)
 	return r.DB.QueryContext(ctx, query, args...)
 }
 
 func (r *recorder) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	r.ran = append(r.ran, query)
+	r.record(query, args)
 	return r.DB.QueryRowContext(ctx, query, args...)
 }
 
 func (r *recorder) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	r.ran = append(r.ran, query)
+	r.record(query, make([]any, strings.Count(query, "?")))
 	return r.DB.PrepareContext(ctx, query)
 }
 
@@ -131,7 +137,7 @@ func testPlans(t *testing.T, db *sql.DB) {
 			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_owner (owner=?)",
 		}, []string{
 			byID,
-			"SEARCH latchkey_keys USING INDEX latchkey_keys_alias (alias=?)",
+			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_alias (alias=?)",
 		})
 	})
 	t.Run("update", func(t *testing.T) {

@@ -11,7 +11,10 @@ import (
 // Expired and revoked records are found in two ways, and some in both. The limit bounds them
 // together, and each counts once.
 func TestPurgeLimit(t *testing.T) {
-	st := migrated(t, open(t, newFile(t), settings))
+	onEach(t, databases, func(t *testing.T, d database) { testPurgeLimit(t, d.migrated(t, d.open(t))) })
+}
+
+func testPurgeLimit(t *testing.T, st store.Store) {
 	for i := range 12 {
 		rec := sample(i)
 		if i%4 < 2 {

@@ -1,3 +1,4 @@
+-- +goose Up
 -- One row is one key, and one column one field of store.Record. Times are integers: microseconds
 -- since 1970-01-01 00:00:00 UTC. In expires_at, revoked_at and last_used_at NULL means never.
 --

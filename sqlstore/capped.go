@@ -1,0 +1,35 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+const insertRecord = "INSERT INTO {table} ({columns}) VALUES ({arguments})"
+
+// countActive counts the active records of an owner, up to a limit, inside the owner's index: BETWEEN
+// with two bounds that are one leaves no other index that gives the order.
+const countActive = `
+SELECT COUNT(*) FROM (
+  SELECT 1 FROM {table}{by owner} WHERE owner BETWEEN ? AND ? AND ` + isActive + ` ORDER BY owner, id LIMIT ?
+) AS active`
+
+// takeTurn waits for everyone else who creates a record for the owner under a cap, to the end of
+// their transactions, and makes everyone who comes later wait for this one. It returns ErrLimit if
+// the owner is full.
+//
+// Under READ COMMITTED the count sees whatever those transactions committed. A cap checked by
+// counting alone lets concurrent creates through on both PostgreSQL and MySQL, and one checked in
+// the statement that inserts does so on PostgreSQL.
+func (s *Store) takeTurn(ctx context.Context, tx DB, rec *store.Record, max int) error {
+	if _, err := tx.ExecContext(ctx, s.lock, rec.Owner); err != nil {
+		return err
+	}
+	var n int
+	err := tx.QueryRowContext(ctx, s.count, rec.Owner, rec.Owner, rec.UpdatedAt.UnixMicro(), max).Scan(&n)
+	if err == nil && n >= max {
+		err = store.ErrLimit
+	}
+	return err
+}

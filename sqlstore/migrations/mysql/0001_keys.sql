@@ -1,0 +1,52 @@
+-- +goose Up
+-- One row is one key, and one column one field of store.Record. Times are integers: microseconds
+-- since 1970-01-01 00:00:00 UTC. In expires_at, revoked_at and last_used_at NULL means never.
+--
+-- All text is UTF-8 in binary columns, which alone compare byte by byte in both MySQL and MariaDB:
+-- every collation that both know folds case or ignores spaces at the end. Look at it with
+-- CONVERT(label USING utf8mb4).
+--
+-- Statements that change a schema commit at once. IF NOT EXISTS lets a migration that was cut off be
+-- applied again; the number of the migration, which comes last, says that it is complete.
+
+CREATE TABLE IF NOT EXISTS `latchkey_keys` (
+  id             VARBINARY(20)   NOT NULL PRIMARY KEY,
+  owner          VARBINARY(255)  NOT NULL,
+  prefix         VARBINARY(32)   NOT NULL,
+  alias          VARBINARY(255), -- NULL where the key has none
+  label          VARBINARY(1020) NOT NULL,
+  hint           VARBINARY(32)   NOT NULL,
+  scopes         MEDIUMBLOB      NOT NULL,
+  contacts       MEDIUMBLOB      NOT NULL,
+  metadata       MEDIUMBLOB      NOT NULL,
+  scheme         VARBINARY(255)  NOT NULL,
+  hash           VARBINARY(1024) NOT NULL,
+  created_at     BIGINT          NOT NULL,
+  updated_at     BIGINT          NOT NULL,
+  expires_at     BIGINT,
+  revoked_at     BIGINT,
+  revoked_reason VARBINARY(1020) NOT NULL,
+  last_used_at   BIGINT,
+  version        BIGINT          NOT NULL,
+
+  -- An owner's page walks this index backwards from the cursor. The last two columns let the cap on
+  -- active keys be counted in the index. Queries name the indexes: do not rename or drop them.
+  INDEX `latchkey_keys_owner` (owner, id, revoked_at, expires_at),
+  UNIQUE INDEX `latchkey_keys_alias` (alias),
+  INDEX `latchkey_keys_expires` (expires_at),
+  INDEX `latchkey_keys_revoked` (revoked_at),
+  INDEX `latchkey_keys_updated` (updated_at)
+) ENGINE = InnoDB;
+
+-- Whoever creates a key under a cap writes the row of its owner first and so waits for everyone else
+-- who does. What is counted there serves nothing else.
+CREATE TABLE IF NOT EXISTS `latchkey_keys_owners` (
+  owner   VARBINARY(255) NOT NULL PRIMARY KEY,
+  creates BIGINT         NOT NULL
+) ENGINE = InnoDB;
+
+-- Every migration records its number here, whoever applies it: Migrate and a migration tool leave
+-- the same database behind.
+CREATE TABLE IF NOT EXISTS `latchkey_keys_schema` (version BIGINT NOT NULL PRIMARY KEY) ENGINE = InnoDB;
+
+INSERT INTO `latchkey_keys_schema` (version) VALUES (1);

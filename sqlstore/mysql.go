@@ -1,0 +1,126 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+var mysql = dialect{
+	name:  MySQL,
+	quote: "`",
+
+	by: func(index string) string { return " FORCE INDEX (" + index + ")" },
+
+	// The default, REPEATABLE READ, counts in a snapshot that may be older than the lock, and locks
+	// gaps between rows, which makes deadlocks of writes that have no row in common.
+	isolation: sql.LevelReadCommitted,
+
+	hasTable: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+
+	create: insertRecord,
+	// An insert that finds the row takes an exclusive lock on it because it may update it. A plain
+	// one takes a shared lock, and two of those who then want more are a deadlock; a SELECT … FOR
+	// UPDATE that finds no row locks the gap where others are about to insert theirs.
+	lock: "INSERT INTO {owners} (owner, creates) VALUES (?, 1) ON DUPLICATE KEY UPDATE creates = creates + 1",
+
+	insert: insertMySQL,
+	widths: widthsMySQL,
+
+	// What no use names keeps what it has. The index keeps a small table from being locked whole.
+	touch: `
+UPDATE {table} FORCE INDEX (PRIMARY)
+SET last_used_at = GREATEST(COALESCE(last_used_at, -9223372036854775808), CASE id`,
+	apply: touchMySQL,
+
+	purge:  "DELETE FROM {table} WHERE " + isStale + " AND id IN (",
+	remove: removeMySQL,
+}
+
+func insertMySQL(ctx context.Context, s *Store, rec *store.Record, max int) error {
+	var err error
+	if max <= 0 {
+		_, err = s.exec(ctx, &s.create, values(rec)...)
+	} else {
+		err = s.inTx(ctx, func(tx DB) error {
+			if err := s.takeTurn(ctx, tx, rec, max); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, s.create.text, values(rec)...)
+			return err
+		})
+	}
+	// INSERT IGNORE would ignore more than a duplicate: it also cuts values to fit.
+	if classify(err) == duplicate {
+		return store.ErrExists
+	}
+	return err
+}
+
+// widthsMySQL refuses what its column can't hold. Where sql_mode is not strict, which each
+// connection may set, MySQL would cut it, and a key would belong to an owner whose name is cut.
+func widthsMySQL(rec *store.Record) error {
+	for _, c := range []struct {
+		name  string
+		len   int
+		width int
+	}{
+		{"id", len(rec.ID), 20},
+		{"owner", len(rec.Owner), 255},
+		{"prefix", len(rec.Prefix), 32},
+		{"alias", len(rec.Alias), 255},
+		{"label", len(rec.Label), 1020},
+		{"hint", len(rec.Hint), 32},
+		{"scopes", len(rec.Scopes), 1<<24 - 1},
+		{"contacts", len(rec.Contacts), 1<<24 - 1},
+		{"metadata", len(rec.Metadata), 1<<24 - 1},
+		{"scheme", len(rec.Scheme), 255},
+		{"hash", len(rec.Hash), 1024},
+		{"revoked_reason", len(rec.RevokedReason), 1020},
+	} {
+		if c.len > c.width {
+			return fmt.Errorf("%d bytes do not fit into the %d of column %s", c.len, c.width, c.name)
+		}
+	}
+	return nil
+}
+
+func touchMySQL(ctx context.Context, s *Store, uses []store.Use) error {
+	var b strings.Builder
+	b.WriteString(s.touch.text)
+	args := make([]any, 0, 3*len(uses))
+	for _, use := range uses {
+		b.WriteString(" WHEN ? THEN ?")
+		args = append(args, use.ID, use.At.UnixMicro())
+	}
+	b.WriteString(" END) WHERE id IN (")
+	b.WriteString(marks(len(uses)))
+	for _, use := range uses {
+		args = append(args, use.ID)
+	}
+	b.WriteByte(')')
+	return s.inTx(ctx, func(tx DB) error {
+		_, err := tx.ExecContext(ctx, b.String(), args...)
+		return err
+	})
+}
+
+func removeMySQL(ctx context.Context, s *Store, before int64, limit int) (int64, error) {
+	return s.removeChosen(ctx, before, limit, func(ids []string) (n int64, err error) {
+		args := []any{before, before}
+		for _, id := range ids {
+			args = append(args, id)
+		}
+		err = s.inTx(ctx, func(tx DB) error {
+			n, err = affected(tx.ExecContext(ctx, s.purge.text+marks(len(ids))+")", args...))
+			return err
+		})
+		return n, err
+	})
+}
+
+// marks returns n question marks.
+func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
