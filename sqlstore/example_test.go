@@ -35,7 +35,7 @@ func ExampleNew() {
 }
 
 // createUser creates a user together with its first key, or neither.
-func createUser(ctx context.Context, db *sql.DB, keys *apikey.Service, id, name string) (apikey.Token, error) {
+func createUser(ctx context.Context, db *sql.DB, st *sqlstore.Store, keys *apikey.Service, id, name string) (apikey.Token, error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return apikey.Token{}, err
@@ -45,11 +45,7 @@ func createUser(ctx context.Context, db *sql.DB, keys *apikey.Service, id, name 
 	if _, err := tx.ExecContext(ctx, "INSERT INTO users (id, name) VALUES (?, ?)", id, name); err != nil {
 		return apikey.Token{}, err
 	}
-	st, err := sqlstore.New(tx, sqlstore.SQLite, sqlstore.Config{})
-	if err != nil {
-		return apikey.Token{}, err
-	}
-	token, _, err := keys.WithStore(st).Issue(ctx, apikey.Request{Owner: id, Label: "first key"})
+	token, _, err := keys.WithStore(st.WithTx(tx)).Issue(ctx, apikey.Request{Owner: id, Label: "first key"})
 	if err != nil {
 		return apikey.Token{}, err
 	}
@@ -61,12 +57,13 @@ func createUser(ctx context.Context, db *sql.DB, keys *apikey.Service, id, name 
 }
 
 // A key can be issued inside a transaction of the application's own.
-func ExampleNew_transaction() {
+func ExampleStore_WithTx() {
 	var (
 		db   *sql.DB         // opened at start
-		keys *apikey.Service // made at start, on a store on db
+		st   *sqlstore.Store // made at start, on db
+		keys *apikey.Service // made at start, on st
 	)
-	token, err := createUser(context.Background(), db, keys, "user_42", "Siti")
+	token, err := createUser(context.Background(), db, st, keys, "user_42", "Siti")
 	if err != nil {
 		log.Fatal(err)
 	}

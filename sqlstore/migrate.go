@@ -121,7 +121,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		if s.dialect.begin == "" {
 			return errors.New("a change of the schema would commit the caller's transaction")
 		}
-		return s.upgrade(ctx, db)
+		return s.upgradeInside(ctx, db)
 	}
 	return errors.New("the store is not on a *sql.DB, *sql.Conn or *sql.Tx")
 }
@@ -164,6 +164,22 @@ func (s *Store) upgradeOn(ctx context.Context, conn *sql.Conn) error {
 		// context. It can only fail if there is no transaction, or no connection, any more.
 		conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	}
+	return err
+}
+
+// upgradeInside upgrades in the caller's transaction, wholly or not at all: a caller who commits in
+// spite of the error would otherwise leave half a schema behind that no later Migrate can complete.
+func (s *Store) upgradeInside(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT latchkey_migrate"); err != nil {
+		return err
+	}
+	err := s.upgrade(ctx, tx)
+	if err != nil {
+		// If this fails, so has the whole transaction.
+		tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT latchkey_migrate")
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "RELEASE SAVEPOINT latchkey_migrate")
 	return err
 }
 

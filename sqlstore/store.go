@@ -31,9 +31,8 @@
 //
 //	tx, err := db.BeginTx(ctx, nil)
 //	…
-//	st, err := sqlstore.New(tx, sqlstore.SQLite, sqlstore.Config{})
+//	token, key, err := keys.WithStore(st.WithTx(tx)).Issue(ctx, request)
 //	…
-//	// use st, then
 //	err = tx.Commit()
 //
 // Such a store begins and commits nothing, and sees and shows what the transaction does. The same
@@ -128,7 +127,7 @@ func New(db DB, d Dialect, cfg Config) (*Store, error) {
 		table = DefaultTable
 	}
 	if !validTable(table) {
-		return nil, fmt.Errorf("sqlstore: a table name is at most %d bytes of [a-z_][a-z0-9_]*", maxTable)
+		return nil, fmt.Errorf("sqlstore: a table name is at most %d bytes of [a-z_][a-z0-9_]*, and none that belongs to another table or to SQLite", maxTable)
 	}
 	s := &Store{db: db, dialect: dialect, table: table}
 	s.pool, _ = db.(*sql.DB)
@@ -144,6 +143,16 @@ func New(db DB, d Dialect, cfg Config) (*Store, error) {
 	s.lock = s.sql(dialect.lock)
 	s.count = s.sql(countActive)
 	return s, nil
+}
+
+// WithTx returns a store that is the same but works inside the transaction, as [New] on a *sql.Tx
+// does. It panics if tx is nil.
+func (s *Store) WithTx(tx *sql.Tx) *Store {
+	in, err := New(tx, s.dialect.name, Config{Table: s.table})
+	if err != nil {
+		panic(err)
+	}
+	return in
 }
 
 // isNil also finds the nil pointers that a forgotten error check leaves in an interface.
@@ -164,8 +173,14 @@ func isNil(db DB) bool {
 // validTable holds names to what needs no escaping anywhere and means the same table in databases
 // that fold case and in those that do not.
 func validTable(name string) bool {
-	if len(name) > maxTable {
+	if len(name) > maxTable || strings.HasPrefix(name, "sqlite_") {
 		return false
+	}
+	// The table of versions of a store named "keys" must not be the table of another store.
+	for _, suffix := range []string{"_schema", "_owners", "_owner", "_alias", "_expires", "_revoked", "_updated"} {
+		if strings.HasSuffix(name, suffix) {
+			return false
+		}
 	}
 	for i := range len(name) {
 		switch c := name[i]; {

@@ -33,10 +33,10 @@ func TestNew(t *testing.T) {
 	}
 	for _, table := range []string{
 		"Keys", "1keys", "keys-2", "keys 2", " keys", "a.b", `a"b`, "a`b", "a'b", "a;b", "k\x00", "clés", "\xff", "{table}",
-		strings.Repeat("k", 41),
+		strings.Repeat("k", 41), "sqlite_keys", "keys_schema", "keys_owners", "keys_owner", "keys_alias", "keys_expires", "keys_revoked", "keys_updated",
 	} {
 		st, err := New(db, SQLite, Config{Table: table})
-		require.EqualError(t, err, "sqlstore: a table name is at most 40 bytes of [a-z_][a-z0-9_]*", table)
+		require.ErrorContains(t, err, "sqlstore: a table name is at most 40 bytes of [a-z_][a-z0-9_]*", table)
 		require.Nil(t, st)
 	}
 	for table, want := range map[string]string{
@@ -47,6 +47,10 @@ func TestNew(t *testing.T) {
 		require.Equal(t, want, st.table)
 	}
 	require.Empty(t, f.since(), "New does not touch the database")
+
+	st, err := New(db, SQLite, Config{Table: "keys"})
+	require.NoError(t, err)
+	require.Panics(t, func() { st.WithTx(nil) })
 }
 
 // Row M33: a data source name may hold a password.

@@ -53,9 +53,9 @@ func (w *walk) walk(ctx context.Context) error {
 	w.say("         id %s, for %s, may %s, expires %s", key.ID, key.Owner, strings.Join(key.Scopes(), " "), key.ExpiresAt.Format(time.DateOnly))
 	w.say("         the same token in a log: %v\n", token)
 
-	typo := plain[:len(plain)-1] + "?"
-	if plain[len(plain)-1] != 'x' {
-		typo = plain[:len(plain)-1] + "x"
+	typo := plain[:len(plain)-1] + "x"
+	if typo == plain {
+		typo = plain[:len(plain)-1] + "y"
 	}
 	for _, step := range []struct {
 		what, method, path, token string

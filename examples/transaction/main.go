@@ -60,7 +60,7 @@ func run(ctx context.Context, path string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	a := app{db, keys}
+	a := app{db, st, keys}
 
 	fmt.Fprintln(out, "Siti signs up, and the transaction commits.")
 	token, err := a.signUp(ctx, "user_1", "Siti", (*sql.Tx).Commit)
@@ -81,8 +81,9 @@ func run(ctx context.Context, path string, out io.Writer) error {
 
 // An app is an application with users of its own, each of whom has a key.
 type app struct {
-	db   *sql.DB
-	keys *apikey.Service
+	db    *sql.DB
+	store *sqlstore.Store
+	keys  *apikey.Service
 }
 
 // signUp creates a user and the user's first key in one transaction, and ends it. The token is not
@@ -96,11 +97,7 @@ func (a *app) signUp(ctx context.Context, id, name string, end func(*sql.Tx) err
 	if _, err := tx.ExecContext(ctx, "INSERT INTO users (id, name) VALUES (?, ?)", id, name); err != nil {
 		return apikey.Token{}, err
 	}
-	st, err := sqlstore.New(tx, sqlstore.SQLite, sqlstore.Config{})
-	if err != nil {
-		return apikey.Token{}, err
-	}
-	token, _, err := a.keys.WithStore(st).Issue(ctx, apikey.Request{Owner: id, Label: "first key"})
+	token, _, err := a.keys.WithStore(a.store.WithTx(tx)).Issue(ctx, apikey.Request{Owner: id, Label: "first key"})
 	if err != nil {
 		return apikey.Token{}, err
 	}

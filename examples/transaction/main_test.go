@@ -40,7 +40,7 @@ func TestExpectFails(t *testing.T) {
 	require.NoError(t, err)
 	keys, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "transaction_test"})
 	require.NoError(t, err)
-	a := app{db, keys}
+	a := app{db: db, keys: keys}
 	good, _, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_1", Label: "first key"})
 	require.NoError(t, err)
 	elsewhere, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "transaction_test"})

@@ -142,6 +142,24 @@ func TestMigrateInCallersTransaction(t *testing.T) {
 	})
 }
 
+// A caller who commits in spite of the error leaves nothing behind that a later Migrate stumbles on.
+func TestMigrateInCallersTransactionIsWholeOrNothing(t *testing.T) {
+	onEach(t, engines[:2], func(t *testing.T, d database) {
+		db := one(d.open(t))
+		exec(t, db, `CREATE TABLE latchkey_keys_updated (mine INTEGER)`) // in the way of the last index
+		tx, err := db.Begin()
+		require.NoError(t, err)
+		exec(t, tx, `CREATE TABLE mine (id INTEGER)`)
+		requireOutage(t, d.store(t, tx).Migrate(t.Context()))
+		require.NoError(t, tx.Commit())
+
+		require.Zero(t, count(t, db, `SELECT COUNT(*) FROM mine`), "what the caller did before stays")
+		exec(t, db, `DROP TABLE latchkey_keys_updated`)
+		require.NoError(t, d.store(t, db).Migrate(t.Context()))
+		require.NoError(t, d.store(t, db).Create(t.Context(), sample(1), 0))
+	})
+}
+
 func TestMigrateWouldCommit(t *testing.T) {
 	d := engines[2]
 	db := d.open(t)

@@ -34,7 +34,7 @@ func TestCallersTransaction(t *testing.T) {
 				require.NoError(t, err)
 				defer tx.Rollback()
 				exec(t, tx, `INSERT INTO officers VALUES ('Siti')`)
-				st := d.store(t, tx)
+				st := outside.WithTx(tx)
 
 				require.NoError(t, st.Create(t.Context(), sample(3), 2))
 				require.ErrorIs(t, st.Create(t.Context(), sample(4), 2), store.ErrLimit, "the cap counts what the transaction wrote")
