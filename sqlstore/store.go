@@ -32,6 +32,8 @@
 //		"&connect_timeout=5&target_session_attrs=read-write")
 //	st, err := sqlstore.New(db, sqlstore.Postgres, sqlstore.Config{})
 //
+// Each setting is there for a reason, and some of the server's matter:
+//
 //   - target_session_attrs=read-write, with all hosts of a cluster named, finds the primary after a
 //     failover. Keys must be read there too: a replica that lags would go on opening doors to a key
 //     that was revoked.
@@ -52,6 +54,8 @@
 //	db, err := sql.Open("mysql", "app:…@tcp(db.example:3306)/app?tls=true"+
 //		"&timeout=5s&readTimeout=30s&writeTimeout=30s&rejectReadOnly=true")
 //	st, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{})
+//
+// Each setting is there for a reason, and some of the server's matter:
 //
 //   - rejectReadOnly=true drops a connection to a primary that was demoted, so that the next call
 //     finds the new one. Without it the pool keeps failing writes until the connection ends.
