@@ -8,11 +8,12 @@ import (
 
 const insertRecord = "INSERT INTO {table} ({columns}) VALUES ({arguments})"
 
-// countActive counts the active records of an owner, up to a limit, inside the owner's index: BETWEEN
-// with two bounds that are one leaves no other index that gives the order.
+// countActive counts the active records of an owner, up to a limit, inside the owner's index: no
+// other gives the order asked for, and BETWEEN with two bounds that are one keeps it from being taken
+// for no order at all.
 const countActive = `
 SELECT COUNT(*) FROM (
-  SELECT 1 FROM {table}{by owner} WHERE owner BETWEEN ? AND ? AND ` + isActive + ` ORDER BY owner, id LIMIT ?
+  SELECT 1 FROM {table}{by owner} WHERE owner BETWEEN ? AND ? AND ` + isActive + ` ORDER BY owner LIMIT ?
 ) AS active`
 
 // takeTurn waits for everyone else who creates a record for the owner under a cap, to the end of

@@ -19,7 +19,7 @@ const (
 	// package or lib/pq. The encoding of the database must be UTF8.
 	Postgres Dialect = "postgres"
 
-	// MySQL is MySQL 8.0 or MariaDB 10.6, or later, with InnoDB, or an engine that speaks as they do,
+	// MySQL is MySQL 8.0 or MariaDB 10.8, or later, with InnoDB, or an engine that speaks as they do,
 	// through go-sql-driver/mysql.
 	MySQL Dialect = "mysql"
 )

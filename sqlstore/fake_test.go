@@ -67,8 +67,12 @@ func (c fakeConn) Prepare(query string) (driver.Stmt, error) {
 }
 
 func (c fakeConn) Begin() (driver.Tx, error) { c.logged("begin"); return c, nil }
-func (c fakeConn) Commit() error             { c.logged("commit"); return nil }
-func (c fakeConn) Rollback() error           { c.logged("rollback"); return nil }
+
+// BeginTx takes any isolation.
+func (c fakeConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return c.Begin() }
+
+func (c fakeConn) Commit() error   { c.logged("commit"); return nil }
+func (c fakeConn) Rollback() error { c.logged("rollback"); return nil }
 
 func (c fakeConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.logged(query)

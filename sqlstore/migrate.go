@@ -16,8 +16,27 @@ var migrations embed.FS
 // Migrations returns the files that [Store.Migrate] applies, named 0001_….sql and so on in the order
 // to apply them in, for use with a migration tool. They create [DefaultTable] and what belongs to
 // it; for another name replace every "latchkey_keys" in them. Each file is to be applied once, in a
-// transaction. Each also records its number in the table <table>_schema, so that a database may
-// be migrated by a tool and by Migrate in turn.
+// transaction where the database has them for changes of a schema. Each also records its number in
+// the table <table>_schema, so that a database may be migrated by a tool and by Migrate in turn.
+//
+// Goose (github.com/pressly/goose/v3) takes them as they are, beside other migrations under a name of
+// its own for the table where it keeps count:
+//
+//	files := sqlstore.Migrations(sqlstore.Postgres)
+//	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
+//	…
+//	_, err = provider.Up(ctx)
+//
+// Tern (github.com/jackc/tern/v2) takes them with
+//
+//	m, err := migrate.NewMigrator(ctx, conn, "latchkey_version")
+//	err = m.LoadMigrations(sqlstore.Migrations(sqlstore.Postgres))
+//	err = m.Migrate(ctx)
+//
+// Atlas works on a directory: write them there, such as with os.CopyFS, then run
+//
+//	atlas migrate hash --dir "file://latchkey?format=goose"
+//	atlas migrate apply --dir "file://latchkey?format=goose" --url "$DATABASE_URL"
 //
 // Migrations panics if the dialect is not one of this package's.
 func Migrations(d Dialect) fs.FS {
