@@ -32,7 +32,7 @@ func TestZones(t *testing.T) {
 				}
 				st := d.migrated(t, d.open(t))
 				var ids []string
-				for i, at := range instants(loc) {
+				for i, at := range instantsIn(loc) {
 					rec := sample(i)
 					rec.CreatedAt, rec.UpdatedAt, rec.ExpiresAt, rec.RevokedAt, rec.LastUsedAt = at, at, at, at, at
 					given := rec
@@ -57,8 +57,8 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// instants are in their order: hours that a zone has twice or not at all, and years beyond 2038.
-func instants(loc *time.Location) []time.Time {
+// instantsIn are in their order: hours that a zone has twice or not at all, and years beyond 2038.
+func instantsIn(loc *time.Location) []time.Time {
 	return []time.Time{
 		time.UnixMicro(1).UTC(),
 		time.Date(2026, 3, 8, 1, 59, 59, 999_999_000, loc).UTC(),
