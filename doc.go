@@ -1,7 +1,7 @@
 // Package latchkey is documentation: the code is in the packages below it.
 //
-// latchkey gives a Go service API keys: it issues them, keeps only their hash, verifies them in
-// well under a microsecond, and guards any net/http handler with them.
+// latchkey gives a Go service API keys: it issues them, keeps only their hash, verifies them for
+// one read of a store and a fraction of a microsecond, and guards any net/http handler with them.
 //
 //   - [github.com/opengovsg/latchkey/apikey] issues, verifies, lists, changes and revokes keys.
 //   - [github.com/opengovsg/latchkey/bearer] guards net/http handlers (RFC 6750).

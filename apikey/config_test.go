@@ -12,6 +12,7 @@ import (
 
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/memstore"
+	"github.com/opengovsg/latchkey/store"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -25,6 +26,7 @@ func TestNewRefuses(t *testing.T) {
 		{"Prefix", apikey.Config{Prefix: "Acme"}},
 		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{{}}}},
 		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{pepper, pepper}}},
+		{"Peppers", apikey.Config{Prefix: "a", Peppers: []apikey.Pepper{apikey.NoPepper, apikey.NoPepper}}},
 		{"Scopes", apikey.Config{Prefix: "a", Scopes: []string{"*"}}},
 		{"Scopes", apikey.Config{Prefix: "a", Scopes: []string{"a:b", "a:b"}}},
 		{"MaxTTL", apikey.Config{Prefix: "a", MaxTTL: -1}},
@@ -43,8 +45,10 @@ func TestNewRefuses(t *testing.T) {
 		require.Equal(t, bad.field, arg.Field, i)
 		require.ErrorIs(t, err, apikey.ErrInvalidArgument)
 	}
-	_, err = apikey.New(nil, apikey.Config{Prefix: "a"})
-	require.ErrorIs(t, err, apikey.ErrInvalidArgument)
+	for _, none := range []store.Store{nil, (*memstore.Store)(nil)} {
+		_, err = apikey.New(none, apikey.Config{Prefix: "a"})
+		require.ErrorIs(t, err, apikey.ErrInvalidArgument)
+	}
 }
 
 func TestNewPepperRefusesShortKeys(t *testing.T) {
@@ -108,6 +112,7 @@ func TestWithStore(t *testing.T) {
 	_, err = onA.Verify(t.Context(), token.Reveal())
 	require.ErrorIs(t, err, apikey.ErrUnknown)
 	require.PanicsWithValue(t, "apikey: WithStore: the store is nil", func() { onA.WithStore(nil) })
+	require.Panics(t, func() { onA.WithStore((*memstore.Store)(nil)) })
 }
 
 func TestScopes(t *testing.T) {

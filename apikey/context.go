@@ -26,7 +26,8 @@ func (c *keyContext) Value(key any) any {
 func (c *keyContext) String() string { return fmt.Sprint(c.Context) + ".WithKey" }
 
 // NewContext returns a context that carries the key that was verified. Middleware calls it; so does
-// a test that calls a handler without one.
+// a test that calls a handler without one, with a Key literal or, where the handler asks for scopes
+// or contacts, with a key that a Service on a memstore issued.
 func NewContext(ctx context.Context, key Key) context.Context {
 	return &keyContext{ctx, key}
 }

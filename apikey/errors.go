@@ -42,9 +42,12 @@ var (
 	// ErrLimit says that the owner already has as many active keys as allowed.
 	ErrLimit = store.ErrLimit
 
-	// ErrConflict says that the key's state does not allow the change, or that it kept changing
-	// while the call tried.
+	// ErrConflict says that the key kept changing while the call tried to change it.
 	ErrConflict = store.ErrConflict
+
+	// ErrNotActive says that a key that is revoked or expired can't be changed. It wraps
+	// ErrConflict.
+	ErrNotActive = fmt.Errorf("apikey: the key is revoked or expired: %w", ErrConflict)
 
 	// ErrForbidden says that the request goes beyond what its issuer may grant.
 	ErrForbidden = errors.New("apikey: beyond what may be granted")
@@ -61,12 +64,12 @@ var ErrUnavailable = errors.New("apikey: unavailable")
 // A RefusedError is a refusal of a well-formed token. It is meant for the log: it names the key by
 // its public id and holds nothing of the secret.
 type RefusedError struct {
-	ID  string // the id in the token; the key need not exist
-	Err error  // ErrUnknown, ErrExpired, ErrRevoked or ErrCorrupt
+	KeyID string // the id in the token; the key need not exist
+	Err   error  // ErrUnknown, ErrExpired, ErrRevoked or ErrCorrupt
 }
 
 // Error tells the reason and the id.
-func (e *RefusedError) Error() string { return e.Err.Error() + ": key " + e.ID }
+func (e *RefusedError) Error() string { return e.Err.Error() + ": key " + e.KeyID }
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Err }
@@ -84,7 +87,12 @@ func (e *ArgumentError) Error() string { return "apikey: " + e.Field + " " + e.P
 // Is reports whether target is [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
+// unavailable keeps the chain of err, for errors.Is, but where it would pass for a refusal: a store
+// may itself be built on a service like this one.
 func unavailable(err error) error {
+	if errors.Is(err, ErrInvalid) {
+		return fmt.Errorf("%w: %v", ErrUnavailable, err)
+	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 

@@ -296,5 +296,5 @@ func ExampleKey_Ceiling() {
 	fmt.Println(err)
 	// Output:
 	// [email:send] true <nil>
-	// apikey: beyond what may be granted: Scopes[0] is not among the issuer's own
+	// apikey: beyond what may be granted: number 1 of Scopes is not among the issuer's own
 }

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 
@@ -28,10 +29,10 @@ func newHasher(peppers []Pepper) (*hasher, error) {
 	h := &hasher{scheme: schemeSHA256}
 	for _, p := range peppers {
 		if p.p == nil {
-			return nil, &ArgumentError{"Peppers", "holds a zero Pepper; make each with NewPepper"}
+			return nil, &ArgumentError{"Peppers", "must not hold a zero Pepper; make each with NewPepper"}
 		}
 		if h.pepper(p.p.scheme) != nil {
-			return nil, &ArgumentError{"Peppers", "holds the pepper " + p.p.id + " twice"}
+			return nil, &ArgumentError{"Peppers", "must not repeat a pepper, as " + cmp.Or(p.p.id, "NoPepper") + " does"}
 		}
 		h.peppers = append(h.peppers, p.p)
 	}
@@ -67,6 +68,24 @@ func (h *hasher) sum(scheme, secret string) (digest, bool) {
 func (h *hasher) hash(secret string) (scheme string, hash store.Hash) {
 	d, _ := h.sum(h.scheme, secret)
 	return h.scheme, store.Hash(d[:])
+}
+
+// noHash stands in for the hash of a key that does not exist.
+const noHash = store.Hash("no SHA-256 of a secret, 32 bytes")
+
+// spend hashes a secret under every scheme it knows but the one it was hashed under already, and
+// compares, so that all refusals come to the same work.
+func (h *hasher) spend(secret, hashed string) {
+	if hashed != schemeSHA256 {
+		d, _ := h.sum(schemeSHA256, secret)
+		d.equal(noHash)
+	}
+	for _, p := range h.peppers {
+		if p.scheme != hashed && p.scheme != schemeSHA256 {
+			d := p.sum(secret)
+			d.equal(noHash)
+		}
+	}
 }
 
 // equal compares a kept hash with a digest in a time that depends on neither.

@@ -30,7 +30,7 @@ type Request struct {
 	Contacts []string
 
 	// Metadata are the application's own strings: at most 64 entries, of keys up to 64 bytes and
-	// values up to 1024.
+	// values up to 1024, and 32 KiB as JSON in all.
 	Metadata map[string]string
 
 	// ExpiresIn is the life of the key, at least a second and at most Config.MaxTTL. Zero:
@@ -53,7 +53,7 @@ type Request struct {
 // Config.MaxPerOwner active keys, and with [ErrUnavailable] otherwise. When the store's answer was
 // lost on the way, a key that nobody knows the token of may be left behind; it shows in the list.
 func (s *Service) Issue(ctx context.Context, r Request) (Token, Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Token{}, Key{}, err
 	}
 	rec, err := s.record(r)
@@ -90,19 +90,15 @@ func (s *Service) record(r Request) (store.Record, error) {
 			return store.Record{}, err
 		}
 	}
-	if c := r.Ceiling; c != nil && c.Owner != "" && c.Owner != r.Owner {
-		return store.Record{}, fmt.Errorf("%w: Owner is not the issuer's own", ErrForbidden)
-	}
-	now := s.clock()
-	// An id has room for the years 1970 to 37648, a column and most programs for less.
-	if now.Year() < 1970 || now.Year() > 9000 {
-		return store.Record{}, unavailable(fmt.Errorf("the clock says the year is %d", now.Year()))
+	now, err := s.clockMicro()
+	if err != nil {
+		return store.Record{}, err
 	}
 	expires, err := s.expiry(r, now)
 	if err != nil {
 		return store.Record{}, err
 	}
-	return store.Record{
+	rec := store.Record{
 		Owner:     r.Owner,
 		Prefix:    s.format.prefix,
 		Label:     r.Label,
@@ -113,23 +109,18 @@ func (s *Service) record(r Request) (store.Record, error) {
 		UpdatedAt: now,
 		ExpiresAt: expires,
 		Version:   1,
-	}, nil
+	}
+	return rec, r.Ceiling.covers(&rec, true)
 }
 
 // expiry returns when the requested key expires, zero for never.
 func (s *Service) expiry(r Request, now time.Time) (time.Time, error) {
-	var latest time.Time
-	if r.Ceiling != nil {
-		latest = r.Ceiling.ExpiresAt.UTC().Truncate(time.Microsecond)
-	}
 	if r.NeverExpires {
 		switch {
 		case !s.allowNever:
 			return time.Time{}, &ArgumentError{"NeverExpires", "must not be set unless Config.AllowNeverExpires is"}
 		case r.ExpiresIn != 0:
 			return time.Time{}, &ArgumentError{"ExpiresIn", "must be zero where NeverExpires is set"}
-		case !latest.IsZero():
-			return time.Time{}, fmt.Errorf("%w: NeverExpires is beyond what the issuer has left", ErrForbidden)
 		}
 		return time.Time{}, nil
 	}
@@ -138,14 +129,18 @@ func (s *Service) expiry(r Request, now time.Time) (time.Time, error) {
 		ttl = s.defaultTTL
 	}
 	if ttl < minTTL || ttl > s.maxTTL {
-		return time.Time{}, &ArgumentError{"ExpiresIn", fmt.Sprintf("must be %s to %s", minTTL, s.maxTTL)}
+		return time.Time{}, &ArgumentError{"ExpiresIn", fmt.Sprintf("must be %s to %s", span(minTTL), span(s.maxTTL))}
 	}
 	expires := now.Add(ttl).Truncate(time.Microsecond)
-	if !latest.IsZero() && expires.After(latest) {
-		if r.ExpiresIn != 0 || !latest.After(now) {
-			return time.Time{}, fmt.Errorf("%w: ExpiresIn is beyond what the issuer has left", ErrForbidden)
-		}
-		expires = latest
+	if r.Ceiling == nil || r.Ceiling.ExpiresAt.IsZero() {
+		return expires, nil
 	}
-	return expires, nil
+	latest := r.Ceiling.ExpiresAt.UTC().Truncate(time.Microsecond)
+	if !latest.After(now) {
+		return time.Time{}, fmt.Errorf("%w: the issuer has expired", ErrForbidden)
+	}
+	if r.ExpiresIn == 0 && expires.After(latest) {
+		return latest, nil
+	}
+	return expires, nil // which the ceiling may not cover
 }

@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -11,7 +12,8 @@ import (
 
 // A Key is what an owner has: everything about it but the secret and its hash, so it is safe to log.
 // It is a value: changing one changes no other and nothing in any store or cache. Times are UTC
-// with microsecond precision, and the zero time means never.
+// with microsecond precision, and the zero time means never. What of it is shown as JSON, and how,
+// is for the application to choose.
 type Key struct {
 	ID    string // public, sorts by creation
 	Owner string // as the application named it
@@ -20,7 +22,6 @@ type Key struct {
 
 	CreatedAt     time.Time
 	ExpiresAt     time.Time // the first instant at which the key is refused
-	LastUsedAt    time.Time
 	RevokedAt     time.Time
 	RevokedReason string
 
@@ -37,7 +38,6 @@ func keyOf(rec *store.Record) Key {
 		Hint:          rec.Hint,
 		CreatedAt:     rec.CreatedAt,
 		ExpiresAt:     rec.ExpiresAt,
-		LastUsedAt:    rec.LastUsedAt,
 		RevokedAt:     rec.RevokedAt,
 		RevokedReason: rec.RevokedReason,
 		scopes:        rec.Scopes,
@@ -54,22 +54,33 @@ func (k Key) Scopes() []string { return splitScopes(k.scopes) }
 // a key with "email:*" allows "email:send". It allocates nothing.
 func (k Key) Allows(scope string) bool { return allows(k.scopes, scope) }
 
-// Contacts returns a copy of the e-mail addresses to tell about the key, in the order given.
+// Contacts returns a copy of the e-mail addresses to tell about the key, in the order given. It is
+// empty and not nil for a key without contacts.
 func (k Key) Contacts() []string {
-	var contacts []string
-	decode(k.contacts, &contacts)
+	contacts, ok := decode[[]string](k.contacts)
+	if !ok {
+		return []string{}
+	}
 	return contacts
 }
 
-// Metadata returns a copy of the application's own strings kept with the key.
+// Metadata returns a copy of the application's own strings kept with the key. It is empty and not
+// nil for a key without metadata.
 func (k Key) Metadata() map[string]string {
-	var metadata map[string]string
-	decode(k.metadata, &metadata)
+	metadata, ok := decode[map[string]string](k.metadata)
+	if !ok {
+		return map[string]string{}
+	}
 	return metadata
 }
 
-// LogValue implements [slog.LogValuer] with what identifies the key. Contacts and metadata are left
-// out: they are about people.
+// String tells what identifies the key, as a log should. Contacts and metadata are left out: they
+// are about people.
+func (k Key) String() string {
+	return fmt.Sprintf("key %s of %s, %q", k.ID, k.Owner, k.Label)
+}
+
+// LogValue implements [slog.LogValuer] with what identifies the key, as [Key.String] tells it.
 func (k Key) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", k.ID),
@@ -117,13 +128,12 @@ func encode[T []string | map[string]string](v T) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// decode reads the JSON text of a record's column. A text that is not of that form, which nothing
-// of this library writes, reads as nothing: neither contacts nor metadata decide on access.
-func decode[T []string | map[string]string](text string, v *T) {
-	if text == "" {
-		return
+// decode reads the JSON text of a record's column, and reports whether there is anything in it. A text
+// that is not of that form, which nothing of this library writes, holds nothing: neither contacts nor
+// metadata decide on access.
+func decode[T []string | map[string]string](text string) (v T, ok bool) {
+	if text == "" || json.Unmarshal([]byte(text), &v) != nil {
+		return nil, false
 	}
-	if json.Unmarshal([]byte(text), v) != nil {
-		*v = nil
-	}
+	return v, v != nil
 }

@@ -11,10 +11,13 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"text/template"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/opengovsg/latchkey/apikey"
@@ -34,7 +37,9 @@ func TestNothingLeaks(t *testing.T) {
 	config := apikey.Config{Prefix: "acme_live", Peppers: []apikey.Pepper{pepper}}
 	keys, err := apikey.New(st, config)
 	require.NoError(t, err)
-	token, key, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_42", Label: "leak test"})
+	token, key, err := keys.Issue(t.Context(), apikey.Request{
+		Owner: "user_42", Label: "leak test", Contacts: []string{"siti@agency.gov.sg"}, Metadata: map[string]string{"nric": "S1234567D"},
+	})
 	require.NoError(t, err)
 	rec, err := st.Get(t.Context(), key.ID)
 	require.NoError(t, err)
@@ -100,9 +105,14 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 	require.Equal(t, "[redacted]", fmt.Sprint(token))
-	require.Equal(t, "[hash]", fmt.Sprintf("%x", rec.Hash))
+	require.Equal(t, "[redacted]", fmt.Sprintf("%x", rec.Hash))
 	require.Contains(t, fmt.Sprintf("%+v", rec), "leak test", "the rest of a record is there to be read")
 	require.Contains(t, fmt.Sprintf("%+v", key), "leak test")
+	shown := outputs([]apikey.Key{key})
+	for _, how := range []string{"%v", "%+v", "%s", "Sprint", "Errorf", "log", "json", "xml", "panic"} {
+		require.NotContains(t, shown[how], "siti@", how)
+		require.NotContains(t, shown[how], "S1234567D", how)
+	}
 }
 
 // outputs is everything that v comes out as.
@@ -140,6 +150,53 @@ func outputs(v any) map[string]string {
 		panic(v)
 	}()
 	return all
+}
+
+// TestFailedComparisonsShowNoToken holds what testify prints of values, past any of their methods.
+func TestFailedComparisonsShowNoToken(t *testing.T) {
+	keys, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "acme_live"})
+	require.NoError(t, err)
+	a, _, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_42", Label: "x"})
+	require.NoError(t, err)
+	pepper, err := apikey.NewPepper([]byte(canary))
+	require.NoError(t, err)
+	var out failure
+	require.False(t, assert.Equal(&out, []apikey.Token{a}, []apikey.Token{{}}))
+	require.False(t, assert.Nil(&out, a))
+	require.False(t, assert.Equal(&out, pepper, apikey.Pepper{}))
+	require.NotEmpty(t, out.Builder.String())
+	require.NotContains(t, out.Builder.String(), "acme_live_")
+	require.NotContains(t, out.Builder.String(), canary)
+}
+
+type failure struct{ strings.Builder }
+
+func (f *failure) Errorf(format string, args ...any) { fmt.Fprintf(f, format, args...) }
+
+// TestPanicsShowNothing panics for real, in a process of its own: the runtime prints what it panics
+// with in its own way.
+func TestPanicsShowNothing(t *testing.T) {
+	const variable = "LATCHKEY_TEST_PANIC"
+	hash := store.Hash("hash-" + strings.Repeat("h", 27))
+	if kind := os.Getenv(variable); kind != "" {
+		keys, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "acme_live"})
+		require.NoError(t, err)
+		token, _, err := keys.Issue(t.Context(), apikey.Request{Owner: "user_42", Label: "x"})
+		require.NoError(t, err)
+		pepper, err := apikey.NewPepper([]byte(canary))
+		require.NoError(t, err)
+		panic(map[string]any{"token": token, "pepper": pepper, "hash": hash, "record": store.Record{Hash: hash}}[kind])
+	}
+	for _, kind := range []string{"token", "pepper", "hash", "record"} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestPanicsShowNothing$")
+		cmd.Env = append(os.Environ(), variable+"="+kind)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), "panic: ", kind)
+		for _, secret := range []string{"acme_live_", canary, string(hash)} {
+			require.NotContains(t, string(out), secret, kind)
+		}
+	}
 }
 
 func TestTokenAndPepperZeroValues(t *testing.T) {

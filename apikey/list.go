@@ -40,7 +40,7 @@ type Listing struct {
 //
 // It fails with an [*ArgumentError] that names the field, and with [ErrUnavailable] otherwise.
 func (s *Service) List(ctx context.Context, owner string, p Page) (Listing, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Listing{}, err
 	}
 	if err := checkOwner(owner); err != nil {
@@ -68,7 +68,9 @@ func (s *Service) List(ctx context.Context, owner string, p Page) (Listing, erro
 		Limit: p.Limit + 1,
 	}
 	if state != store.AnyState {
-		q.At = s.clock()
+		if q.At, err = s.clockMicro(); err != nil {
+			return Listing{}, err
+		}
 	}
 	recs, err := s.list(ctx, q)
 	if err != nil {

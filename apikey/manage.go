@@ -3,7 +3,6 @@ package apikey
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/opengovsg/latchkey/store"
@@ -48,7 +47,8 @@ type Changes struct {
 	// ExpiresAt makes the key expire sooner than it would. It must lie ahead.
 	ExpiresAt time.Time
 
-	// Ceiling bounds Scopes to what whoever asks may grant. Nil: Config.Scopes alone does.
+	// Ceiling bounds the change to what whoever asks may grant: a key of its owner, and scopes only
+	// to a key that lives no longer than it may grant. Nil: Config.Scopes alone bounds it.
 	Ceiling *Ceiling
 }
 
@@ -56,10 +56,11 @@ type Changes struct {
 // fields that come at the same time are kept.
 //
 // It fails with an [*ArgumentError] that names the field, with [ErrNotFound] as [Service.Get] does,
-// with [ErrForbidden] if the scopes go beyond what may be granted, with [ErrConflict] if the key is
-// revoked or expired, and with [ErrUnavailable] otherwise.
+// with [ErrForbidden] if the change goes beyond what may be granted, with [ErrNotActive] if the key is
+// revoked or expired, with [ErrConflict] if others keep changing it, and with [ErrUnavailable]
+// otherwise.
 func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Key{}, err
 	}
 	if err := s.check(c); err != nil {
@@ -67,7 +68,7 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 	}
 	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
 		if !rec.Active(now) {
-			return fmt.Errorf("%w: the key is revoked or expired", ErrConflict)
+			return ErrNotActive
 		}
 		if c.Label != nil {
 			rec.Label = *c.Label
@@ -81,20 +82,28 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 		if c.Scopes != nil {
 			rec.Scopes = joinScopes(c.Scopes)
 		}
-		if c.ExpiresAt.IsZero() {
-			return nil
+		if err := shorten(rec, c.ExpiresAt, now); err != nil {
+			return err
 		}
-		expires := c.ExpiresAt.UTC().Truncate(time.Microsecond)
-		switch {
-		case !expires.After(now):
-			return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
-		case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
-			rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
-			return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
-		}
-		rec.ExpiresAt = expires
-		return nil
+		return c.Ceiling.covers(rec, len(c.Scopes) > 0)
 	})
+}
+
+// shorten makes the record expire sooner, unless expires is zero.
+func shorten(rec *store.Record, expires, now time.Time) error {
+	if expires.IsZero() {
+		return nil
+	}
+	expires = expires.UTC().Truncate(time.Microsecond)
+	switch {
+	case !expires.After(now):
+		return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
+	case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
+		rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
+		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
+	}
+	rec.ExpiresAt = expires
+	return nil
 }
 
 func (s *Service) check(c Changes) error {
@@ -127,17 +136,24 @@ var errUnchanged = errors.New("unchanged")
 // other than from a cache, which states its own bound. It fails with an [*ArgumentError], with
 // [ErrNotFound] as [Service.Get] does, and with [ErrUnavailable] otherwise.
 func (s *Service) Revoke(ctx context.Context, ref Ref, reason string) (Key, error) {
+	key, _, err := s.revoke(ctx, ref, reason)
+	return key, err
+}
+
+// revoke reports as well whether it was this call that revoked the key.
+func (s *Service) revoke(ctx context.Context, ref Ref, reason string) (key Key, revoked bool, err error) {
 	if err := checkLine("Reason", reason, maxReasonLen); err != nil {
-		return Key{}, err
+		return Key{}, false, err
 	}
-	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
-		if !rec.RevokedAt.IsZero() {
+	key, err = s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		if revoked = rec.RevokedAt.IsZero(); !revoked {
 			return errUnchanged
 		}
 		rec.RevokedAt = now
 		rec.RevokedReason = reason
 		return nil
 	})
+	return key, revoked && err == nil, err
 }
 
 // RevokeAll revokes every key the owner has under the service's prefix and returns how many it
@@ -145,7 +161,7 @@ func (s *Service) Revoke(ctx context.Context, ref Ref, reason string) (Key, erro
 // it came. It ends when a look finds nothing left to revoke, so it also catches what is issued
 // while it runs; stop issuing to the owner first.
 func (s *Service) RevokeAll(ctx context.Context, owner, reason string) (int, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return 0, err
 	}
 	if err := checkOwner(owner); err != nil {
@@ -178,10 +194,11 @@ func (s *Service) revokeListed(ctx context.Context, owner, reason string) (int, 
 			return revoked, err
 		}
 		for _, rec := range recs {
-			switch _, err := s.Revoke(ctx, Ref{Owner: owner, ID: rec.ID}, reason); {
-			case err == nil:
+			_, ended, err := s.revoke(ctx, Ref{Owner: owner, ID: rec.ID}, reason)
+			if ended {
 				revoked++
-			case !errors.Is(err, ErrNotFound): // which it is when purged meanwhile
+			}
+			if err != nil && !errors.Is(err, ErrNotFound) { // which it is when purged meanwhile
 				return revoked, err
 			}
 		}
@@ -194,13 +211,18 @@ func (s *Service) revokeListed(ctx context.Context, owner, reason string) (int, 
 // and may be called again after an error. Keep dead keys for as long as somebody may ask what
 // happened to them: a purged key's token is refused as unknown.
 func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
+		return 0, err
+	}
+	now, err := s.clockMicro()
+	if err != nil {
 		return 0, err
 	}
 	before = before.UTC().Truncate(time.Microsecond)
-	if before.After(s.clock()) {
-		// A store would delete what is still active now and expired by then.
-		return 0, &ArgumentError{"before", "must not lie ahead"}
+	if before.After(now) || before.Unix() < 0 {
+		// A store would delete what is still active now and expired by then; and a time far enough
+		// back no longer fits a column, where it could come out anywhere.
+		return 0, &ArgumentError{"before", "must lie between 1970 and now"}
 	}
 	for purged := 0; ; {
 		n, err := s.store.Purge(ctx, before, store.MaxLimit)
@@ -216,7 +238,7 @@ func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
 
 // load reads the record of a key for its owner.
 func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return store.Record{}, err
 	}
 	if !ref.anyOwner {
@@ -241,10 +263,13 @@ func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
 
 // change applies a change to a record, again if it changed in between, and returns the key as kept.
 func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record, time.Time) error) (Key, error) {
-	if err := s.ready(); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return Key{}, err
 	}
-	now := s.clock()
+	now, err := s.clockMicro()
+	if err != nil {
+		return Key{}, err
+	}
 	for range maxSwaps {
 		rec, err := s.load(ctx, ref)
 		if err != nil {

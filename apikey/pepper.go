@@ -18,7 +18,8 @@ const minPepperLen = 32
 // is read from the database alone can't even be tested against a guess. It is optional: secrets are
 // 256 random bits, which no guess reaches.
 //
-// A Pepper prints, logs and marshals as "[redacted]". Make one with [NewPepper].
+// A Pepper prints, logs and marshals as "[redacted]". Make one with [NewPepper]; a key for it is what
+// "openssl rand -base64 32" prints, decoded.
 type Pepper struct {
 	redacted
 	p *pepper
@@ -36,6 +37,10 @@ type mac struct {
 	in   [secretLen]byte
 	out  digest
 }
+
+// NoPepper stands for plain SHA-256 in [Config].Peppers. It verifies whether it is listed or not; listed
+// first, it goes on hashing new secrets while all instances learn the first pepper.
+var NoPepper = Pepper{p: &pepper{scheme: schemeSHA256}}
 
 // NewPepper returns the pepper with the given key: at least 32 bytes, from a cryptographic random
 // source, and the same in every instance. The key is copied. The error, if any, is an
@@ -55,7 +60,7 @@ func NewPepper(key []byte) (Pepper, error) {
 
 // ID returns the public name of the pepper: 8 hexadecimal digits derived from the key. Records name
 // the pepper they were hashed with by it, so a wrong pepper is noticed and never taken for a wrong
-// key. The zero Pepper has an empty ID.
+// key. NoPepper and the zero Pepper have an empty ID.
 func (p Pepper) ID() string {
 	if p.p == nil {
 		return ""

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/opengovsg/latchkey/store"
 )
 
 const (
@@ -39,10 +41,10 @@ func checkScopes(scopes []string) error {
 	seen := make(map[string]bool, len(scopes))
 	for i, scope := range scopes {
 		if !ValidScope(scope) {
-			return &ArgumentError{"Scopes", fmt.Sprintf("[%d] must be resource:action or resource:* of at most %d letters, digits and . _ - /", i, maxScopeLen)}
+			return &ArgumentError{"Scopes", fmt.Sprintf("must be resource:action or resource:* of at most %d letters, digits and . _ - /, and number %d is not", maxScopeLen, i+1)}
 		}
 		if seen[scope] {
-			return &ArgumentError{"Scopes", fmt.Sprintf("[%d] stands twice", i)}
+			return &ArgumentError{"Scopes", fmt.Sprintf("must not repeat a scope, as number %d does", i+1)}
 		}
 		seen[scope] = true
 	}
@@ -87,12 +89,30 @@ type Ceiling struct {
 
 	// ExpiresAt, where not zero, is the latest instant at which a key may expire.
 	ExpiresAt time.Time
+
+	nothing bool
 }
 
 // Ceiling returns what a holder of the key may grant when issuing further keys: its own scopes, to
-// its own owner, for no longer than it lives itself.
+// its own owner, for no longer than it lives itself. The zero Key, which is what a context without a
+// key gives, may grant nothing to anybody.
 func (k Key) Ceiling() *Ceiling {
-	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.ExpiresAt}
+	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.ExpiresAt, nothing: k.ID == ""}
+}
+
+// covers returns an error wrapping ErrForbidden if the record is of another owner or, where scopes
+// are granted to it, if it lives longer than the ceiling allows.
+func (c *Ceiling) covers(rec *store.Record, granting bool) error {
+	switch {
+	case c == nil:
+	case c.nothing:
+		return fmt.Errorf("%w: the issuer is no key", ErrForbidden)
+	case c.Owner != "" && c.Owner != rec.Owner:
+		return fmt.Errorf("%w: Owner is not the issuer's own", ErrForbidden)
+	case granting && !c.ExpiresAt.IsZero() && (rec.ExpiresAt.IsZero() || rec.ExpiresAt.After(c.ExpiresAt)):
+		return fmt.Errorf("%w: the key outlives its issuer", ErrForbidden)
+	}
+	return nil
 }
 
 // permits returns an error wrapping ErrForbidden unless all scopes lie within those the service
@@ -100,10 +120,10 @@ func (k Key) Ceiling() *Ceiling {
 func (s *Service) permits(scopes []string, c *Ceiling) error {
 	for i, scope := range scopes {
 		if !allows(s.scopes, scope) {
-			return fmt.Errorf("%w: Scopes[%d] is not among Config.Scopes", ErrForbidden, i)
+			return fmt.Errorf("%w: number %d of Scopes is not among Config.Scopes", ErrForbidden, i+1)
 		}
 		if c != nil && !allows(joinScopes(c.Scopes), scope) {
-			return fmt.Errorf("%w: Scopes[%d] is not among the issuer's own", ErrForbidden, i)
+			return fmt.Errorf("%w: number %d of Scopes is not among the issuer's own", ErrForbidden, i+1)
 		}
 	}
 	return nil

@@ -1,9 +1,19 @@
+// Package apikey issues, verifies and manages API keys.
+//
+//	keys, err := apikey.New(st, apikey.Config{Prefix: "acme_live", Scopes: []string{"email:send"}})
+//	token, key, err := keys.Issue(ctx, apikey.Request{Owner: "user_42", Label: "HR reminders"})
+//	key, err = keys.Verify(ctx, presented)
+//
+// A [Service] keeps its keys in a [store.Store], such as sqlstore's in a SQL database. A [Token] is
+// shown to its owner once; the store keeps a hash. Package bearer puts a Service in front of
+// net/http handlers.
 package apikey
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -34,14 +44,21 @@ type Config struct {
 	// another, also where they share a table.
 	Prefix string
 
-	// Peppers key the hashes. The first one hashes new secrets; all of them verify, and so does the
-	// plain hash that was written while there were none. A key whose hash is not the first one's is
-	// rehashed when it next verifies, so a pepper is replaced by putting a new one first and taken
-	// away when no record names it any more. None: secrets are hashed with plain SHA-256.
+	// Peppers key the hashes. The first one hashes new secrets; all of them verify, and so does
+	// NoPepper, whether it is listed or not. A key whose hash is not the first one's is rehashed
+	// when it next verifies. None: the same as NoPepper alone.
+	//
+	// An instance that lacks a pepper which another one writes with answers ErrUnavailable for the
+	// keys concerned. So bring a new pepper to all instances in second place, {old, new}, or
+	// {NoPepper, new} where it is the first one ever, and only then put it first everywhere. Take
+	// the old one away when no record names it in its Scheme any more, at the latest when every key
+	// issued under it has expired.
 	Peppers []Pepper
 
-	// Scopes are all the scopes that keys may be given. A request for any other is refused with
-	// ErrForbidden. None: keys carry no scopes.
+	// Scopes are all the scopes that keys may be given; with resource:* among them, every action on
+	// the resource, and resource:* itself, which otherwise is not given. A request for any other is
+	// refused with ErrForbidden. None: keys carry no scopes. A scope that is taken away here stays
+	// with the keys that have it.
 	Scopes []string
 
 	// DefaultTTL is the life of a key whose request names none: 180 days where zero, or MaxTTL
@@ -76,16 +93,21 @@ type Service struct {
 	allowNever  bool
 	now         func() time.Time
 
-	// rehashAfter is when a failed rehash may be tried again, in Unix nanoseconds: a database that
-	// is read-only for an hour must not see an attempted write with every request.
-	rehashAfter *atomic.Int64
+	rehashing *rehashing // shared by the services that WithStore makes
+}
+
+// rehashing is whether a key is being rehashed now, and when the next one may be, in Unix
+// nanoseconds.
+type rehashing struct {
+	busy  atomic.Bool
+	after atomic.Int64
 }
 
 var _ Verifier = (*Service)(nil)
 
 // New returns a service that keeps its keys in st. The error, if any, is an [*ArgumentError].
 func New(st store.Store, c Config) (*Service, error) {
-	if st == nil {
+	if isNil(st) {
 		return nil, &ArgumentError{"Store", "must not be nil"}
 	}
 	format, err := NewFormat(c.Prefix)
@@ -109,19 +131,19 @@ func New(st store.Store, c Config) (*Service, error) {
 		maxPerOwner: c.MaxPerOwner,
 		allowNever:  c.AllowNeverExpires,
 		now:         c.Now,
-		rehashAfter: new(atomic.Int64),
+		rehashing:   new(rehashing),
 	}
 	if s.maxTTL == 0 {
 		s.maxTTL = defaultMaxTTL
 	}
 	if s.maxTTL < minTTL || s.maxTTL > longestMaxTTL {
-		return nil, &ArgumentError{"MaxTTL", fmt.Sprintf("must be %s to %s", minTTL, longestMaxTTL)}
+		return nil, &ArgumentError{"MaxTTL", fmt.Sprintf("must be %s to %s", span(minTTL), span(longestMaxTTL))}
 	}
 	if s.defaultTTL == 0 {
 		s.defaultTTL = min(defaultTTL, s.maxTTL)
 	}
 	if s.defaultTTL < minTTL || s.defaultTTL > s.maxTTL {
-		return nil, &ArgumentError{"DefaultTTL", fmt.Sprintf("must be %s to MaxTTL, which is %s", minTTL, s.maxTTL)}
+		return nil, &ArgumentError{"DefaultTTL", fmt.Sprintf("must be %s to MaxTTL, which is %s", span(minTTL), span(s.maxTTL))}
 	}
 	if s.maxPerOwner == 0 {
 		s.maxPerOwner = defaultPerUser
@@ -140,7 +162,7 @@ func New(st store.Store, c Config) (*Service, error) {
 // once the transaction is committed: until then there is no key that it opens. WithStore panics if
 // st is nil.
 func (s *Service) WithStore(st store.Store) *Service {
-	if st == nil {
+	if isNil(st) {
 		panic("apikey: WithStore: the store is nil")
 	}
 	c := *s
@@ -151,17 +173,44 @@ func (s *Service) WithStore(st store.Store) *Service {
 // Format returns the format of the service's tokens, to parse them or to look for them in text.
 func (s *Service) Format() Format { return s.format }
 
-var errNotMade = unavailable(errors.New("the service was not made by New"))
+var (
+	errNotMade   = unavailable(errors.New("the service was not made by New"))
+	errNoContext = unavailable(errors.New("the context is nil"))
+	errClock     = unavailable(errors.New("the clock tells a time before 1970 or after 9000"))
+)
 
-// ready reports the one state in which a Service can't work.
-func (s *Service) ready() error {
+// ready reports what no call can work with.
+func (s *Service) ready(ctx context.Context) error {
 	if s == nil || s.store == nil || s.hasher == nil {
 		return errNotMade
+	}
+	if ctx == nil {
+		return errNoContext
 	}
 	return nil
 }
 
-// clock returns the time to the microsecond, which is what a store keeps.
-func (s *Service) clock() time.Time {
-	return s.now().UTC().Truncate(time.Microsecond)
+// lastSecond is in the year 9000: an id has room for longer, a column and most programs have not.
+const lastSecond = 221_845_392_000
+
+// clock returns the time, as precise as it is told. A clock that is not set must not pass for a time:
+// the zero time means never to a record, so that a revocation at that time would be none.
+func (s *Service) clock() (time.Time, error) {
+	now := s.now().UTC()
+	if sec := now.Unix(); sec < 0 || sec > lastSecond {
+		return time.Time{}, errClock
+	}
+	return now, nil
+}
+
+// clockMicro returns the time to the microsecond, which is what a record holds.
+func (s *Service) clockMicro() (time.Time, error) {
+	now, err := s.clock()
+	return now.Truncate(time.Microsecond), err
+}
+
+// isNil also finds the nil pointer that a forgotten error check leaves in an interface.
+func isNil(st store.Store) bool {
+	v := reflect.ValueOf(st)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/mail"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,6 +19,7 @@ const (
 	maxMetadata       = 64  // entries
 	maxMetadataKeyLen = 64  // bytes
 	maxMetadataLen    = 1024
+	maxMetadataText   = 32 << 10 // bytes as JSON, all entries together
 )
 
 func checkOwner(owner string) error {
@@ -54,10 +56,10 @@ func checkContacts(contacts []string) error {
 	seen := make(map[string]bool, len(contacts))
 	for i, contact := range contacts {
 		if !validContact(contact) {
-			return &ArgumentError{"Contacts", fmt.Sprintf("[%d] must be a plain e-mail address of at most %d bytes", i, maxContactLen)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, and number %d is not", maxContactLen, i+1)}
 		}
 		if seen[contact] {
-			return &ArgumentError{"Contacts", fmt.Sprintf("[%d] stands twice", i)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must not repeat an address, as number %d does", i+1)}
 		}
 		seen[contact] = true
 	}
@@ -86,7 +88,20 @@ func checkMetadata(metadata map[string]string) error {
 			return &ArgumentError{"Metadata", fmt.Sprintf("values must be at most %d bytes of UTF-8 without NUL", maxMetadataLen)}
 		}
 	}
+	// Every verification reads it, and a control character takes six bytes in JSON.
+	if len(encode(metadata)) > maxMetadataText {
+		return &ArgumentError{"Metadata", fmt.Sprintf("must be at most %d bytes as JSON", maxMetadataText)}
+	}
 	return nil
 }
 
 func validText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// span spells a duration as people do, in days where it is whole days.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
+}

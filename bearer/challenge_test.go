@@ -37,3 +37,18 @@ func TestDenyScopeIsLegal(t *testing.T) {
 		})
 	}
 }
+
+// What was set for the answer that a handler in front hoped for does not describe a refusal.
+func TestDenyClearsTheHeader(t *testing.T) {
+	f := newFixture(t)
+	w := httptest.NewRecorder()
+	for _, name := range []string{"Content-Encoding", "Etag", "Expires", "Last-Modified", "Cache-Control", "Content-Type"} {
+		w.Header().Set(name, "stale")
+	}
+	w.Header().Set("X-Request-Id", "kept")
+	f.guard.Deny(w, httptest.NewRequest("GET", "/", nil), bearer.ErrNoCredentials)
+	for name, values := range w.Header() {
+		require.NotContains(t, values, "stale", name)
+	}
+	require.Equal(t, "kept", w.Header().Get("X-Request-Id"))
+}

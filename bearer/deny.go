@@ -1,6 +1,7 @@
 package bearer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -31,12 +32,13 @@ type answer struct {
 }
 
 func newAnswer(status int, code, detail string) *answer {
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(status), status, detail})
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(problem{"about:blank", http.StatusText(status), status, detail}); err != nil {
 		panic(err)
 	}
-	body = append(body, '\n')
-	return &answer{status, code, body, strconv.Itoa(len(body))}
+	return &answer{status, code, body.Bytes(), strconv.Itoa(body.Len())}
 }
 
 var (
@@ -87,6 +89,10 @@ func (g *Guard) Deny(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", retryAfter)
 	} else {
 		h.Add("WWW-Authenticate", g.challengeFor(a, err))
+	}
+	// What a handler in front set for the answer it hoped for.
+	for _, name := range []string{"Content-Encoding", "Etag", "Expires", "Last-Modified"} {
+		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/problem+json")

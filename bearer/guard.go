@@ -10,6 +10,7 @@ package bearer
 import (
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -55,7 +56,8 @@ type Config struct {
 	// after the answer is decided. It is where to log: the reason names the key by its public id and
 	// holds no secret. Anybody can cause ErrNoCredentials and ErrMalformedHeader at any rate; an
 	// error that is neither of these, nor a *ScopeError, nor wraps apikey.ErrInvalid, is a fault
-	// that wants looking at. It is called on the request's goroutine, so it should return at once; a
+	// that wants looking at, unless r.Context().Err() tells that the client has hung up, and so does
+	// apikey.ErrCorrupt. It is called on the request's goroutine, so it should return at once; a
 	// panic in it is recovered and changes nothing.
 	OnDeny func(r *http.Request, reason error)
 }
@@ -75,7 +77,7 @@ type Guard struct {
 // panics if the verifier is nil or the realm can't be sent in a header: a guard that is not set up
 // right must not come to meet a request.
 func New(v apikey.Verifier, c Config) *Guard {
-	if v == nil {
+	if value := reflect.ValueOf(v); !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil() {
 		panic("bearer: New: the verifier is nil")
 	}
 	if c.Realm == "" {
@@ -110,13 +112,18 @@ func (g *Guard) Require(scopes ...string) func(next http.Handler) http.Handler {
 	if len(scopes) == 0 {
 		panic("bearer: Require: no scope is given; use Handler where none is needed")
 	}
+	scopes = checked(scopes)
+	return func(next http.Handler) http.Handler { return g.handler(next, scopes) }
+}
+
+// checked returns a copy of a route's scopes, and panics if one of them can't be a scope.
+func checked(scopes []string) []string {
 	for _, scope := range scopes {
 		if !apikey.ValidScope(scope) {
-			panic("bearer: Require: a scope is not of the form resource:action")
+			panic("bearer: a scope that a route requires is not of the form resource:action")
 		}
 	}
-	scopes = slices.Clone(scopes)
-	return func(next http.Handler) http.Handler { return g.handler(next, scopes) }
+	return slices.Clone(scopes)
 }
 
 func (g *Guard) handler(next http.Handler, scopes []string) http.Handler {
@@ -134,12 +141,13 @@ func (g *Guard) handler(next http.Handler, scopes []string) http.Handler {
 }
 
 // Optional wraps a handler that some other scheme, such as a session cookie, may serve as well. A
-// request without bearer credentials goes through without a key in its context, and it is the
-// handler that must then decide: if nothing else vouches for the request, it answers with
+// request without bearer credentials goes through as it is, no key put into its context, and it is
+// the handler that must then decide: if nothing else vouches for the request, it answers with
 // g.Deny(w, r, bearer.ErrNoCredentials). A request with bearer credentials is held to them: if they
-// are no good it is refused, whatever else it carries.
-func (g *Guard) Optional(next http.Handler) http.Handler {
-	guarded := g.Handler(next)
+// are no good, or lack one of the scopes, it is refused, whatever else it carries. Optional panics if
+// a scope is not of the form resource:action.
+func (g *Guard) Optional(next http.Handler, scopes ...string) http.Handler {
+	guarded := g.handler(next, checked(scopes))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Asked of the header alone: no error of a verifier must ever let a request through.
 		if _, err := credentials(r.Header["Authorization"]); err == ErrNoCredentials {

@@ -146,3 +146,16 @@ func TestDenyNil(t *testing.T) {
 	requireRefusal(t, c4, received(t, w.Result()))
 	require.Equal(t, []error{nil}, f.told())
 }
+
+// A key that is used where it need not be is held to the route's scopes all the same.
+func TestOptionalScopes(t *testing.T) {
+	f := newFixture(t)
+	scopes := []string{"email:send", "key:create"}
+	h := f.guard.Optional(f.spy, scopes...)
+	scopes[1] = "email:send"
+	requireRefusal(t, c3, sendDirect(t, h, request{auth: []string{"Bearer " + good}}), good)
+	require.Zero(t, f.spy.saw().calls)
+	requirePass(t, sendDirect(t, h, request{}))
+	requirePass(t, sendDirect(t, f.guard.Optional(f.spy, "email:send"), request{auth: []string{"Bearer " + good}}))
+	require.Equal(t, 2, f.spy.saw().calls)
+}

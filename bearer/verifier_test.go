@@ -37,7 +37,7 @@ func TestVerifierErrors(t *testing.T) {
 		{apikey.ErrExpired, c2},
 		{apikey.ErrRevoked, c2},
 		{apikey.ErrCorrupt, c2},
-		{&apikey.RefusedError{ID: goodID, Err: apikey.ErrRevoked}, c2},
+		{&apikey.RefusedError{KeyID: goodID, Err: apikey.ErrRevoked}, c2},
 		{fmt.Errorf("cache: %w", apikey.ErrUnknown), c2},
 		{errors.Join(errors.New("cache"), apikey.ErrExpired), c2},
 		{apikey.ErrUnavailable, c4},

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 )
 
-// A Hash is the hash of a secret, as raw bytes. It prints as "[hash]" in packages fmt and log/slog,
+// A Hash is the hash of a secret, as raw bytes. It prints as "[redacted]" in packages fmt and log/slog,
 // and refuses to be marshalled: a hash belongs in the column of a store and nowhere else. Stores
 // convert it with string(h) or []byte(h).
 //
@@ -16,14 +16,17 @@ import (
 // *string there, which prints as an address.
 type Hash string
 
-const redactedHash = "[hash]"
+const redactedHash = "[redacted]"
 
 var errMarshalHash = errors.New("store: a hash is not marshalled; convert it with []byte(h) where it is stored")
 
-// Format implements [fmt.Formatter] and prints "[hash]" whatever the verb.
+// Format implements [fmt.Formatter] and prints "[redacted]" whatever the verb.
 func (Hash) Format(f fmt.State, _ rune) { io.WriteString(f, redactedHash) }
 
-// LogValue implements [slog.LogValuer] and logs "[hash]".
+// String returns "[redacted]". A panic with a Hash prints it.
+func (Hash) String() string { return redactedHash }
+
+// LogValue implements [slog.LogValuer] and logs "[redacted]".
 func (Hash) LogValue() slog.Value { return slog.StringValue(redactedHash) }
 
 // MarshalText implements [encoding.TextMarshaler], which packages encoding/json and encoding/xml

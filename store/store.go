@@ -17,16 +17,16 @@ import (
 // The decisions a store makes. Any other error means that the store could not answer.
 var (
 	// ErrNotFound says that no record has the id, or none of that owner.
-	ErrNotFound = errors.New("store: not found")
+	ErrNotFound = errors.New("latchkey: no such key")
 
 	// ErrExists says that a record with the same id, or the same non-empty alias, is already kept.
-	ErrExists = errors.New("store: already exists")
+	ErrExists = errors.New("latchkey: the key exists already")
 
 	// ErrLimit says that the owner already has as many active records as Create was told to allow.
-	ErrLimit = errors.New("store: owner has reached the limit of active keys")
+	ErrLimit = errors.New("latchkey: the owner has as many active keys as allowed")
 
 	// ErrConflict says that the record changed since the version named by the caller was read.
-	ErrConflict = errors.New("store: record changed meanwhile")
+	ErrConflict = errors.New("latchkey: the key changed meanwhile")
 )
 
 // A Store keeps records. It is the only thing to implement to put keys elsewhere.

@@ -91,16 +91,6 @@ var issueTests = []test{
 		_, key = issue(t, s, request())
 		require.NotZero(t, key.ExpiresAt, "the switch alone must not make keys immortal")
 	}},
-	{"a clock that is out of this world issues nothing", func(t *testing.T, st store.Store) {
-		c := newClock()
-		s := newService(t, st, config(c))
-		for _, year := range []int{-1, 1, 1969, 9001, 40000} {
-			c.Set(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
-			_, _, err := s.Issue(t.Context(), request())
-			require.ErrorIs(t, err, apikey.ErrUnavailable)
-		}
-		require.Zero(t, count(t, st, owner))
-	}},
 	{"M12 a repeated id is drawn again and never overwrites", func(t *testing.T, st store.Store) {
 		s := newService(t, st, config(newClock()))
 		cryptotest.SetGlobalRandom(t, 7)

@@ -84,6 +84,33 @@ var manageTests = []test{
 		require.NoError(t, err)
 		require.Equal(t, key, got)
 	}},
+	{"M5 M29 a change is bounded by the owner and the expiry of whoever asks for it", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		r := request()
+		r.Scopes, r.ExpiresIn = []string{"sms:send"}, time.Hour
+		_, parent := issue(t, s, r)
+		_, older := issue(t, s, request())
+		_, theirs := issue(t, s, apikey.Request{Owner: "user_43", Label: "theirs"})
+		grant := apikey.Changes{Scopes: []string{"sms:send"}, Ceiling: parent.Ceiling()}
+
+		_, err := s.Update(t.Context(), apikey.Ref{Owner: owner, ID: older.ID}, grant)
+		require.ErrorIs(t, err, apikey.ErrForbidden, "a key must not pass its scopes to one that outlives it")
+		_, err = s.Update(t.Context(), apikey.AnyOwner(theirs.ID), apikey.Changes{Label: new("mine"), Ceiling: parent.Ceiling()})
+		require.ErrorIs(t, err, apikey.ErrForbidden)
+		for _, key := range []apikey.Key{older, theirs} {
+			got, err := s.Get(t.Context(), apikey.AnyOwner(key.ID))
+			require.NoError(t, err)
+			require.Equal(t, key, got)
+		}
+
+		grant.ExpiresAt = parent.ExpiresAt
+		got, err := s.Update(t.Context(), apikey.Ref{Owner: owner, ID: older.ID}, grant)
+		require.NoError(t, err)
+		require.True(t, got.Allows("sms:send"))
+		got, err = s.Update(t.Context(), apikey.Ref{Owner: owner, ID: older.ID}, apikey.Changes{Scopes: []string{}, Ceiling: parent.Ceiling()})
+		require.NoError(t, err, "taking scopes away needs no life")
+		require.Empty(t, got.Scopes())
+	}},
 	{"M8 a shorter expiry is kept to the microsecond, whatever its zone and clock", func(t *testing.T, st store.Store) {
 		c := newClock()
 		s := newService(t, st, config(c))

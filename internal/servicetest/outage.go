@@ -124,14 +124,40 @@ var outageTests = []test{
 		_, err := s.Get(t.Context(), apikey.Ref{Owner: "user_43", ID: theirs.ID})
 		require.NoError(t, err)
 	}},
-	{"P33 a nil context verifies nothing", func(t *testing.T, st store.Store) {
+	{"P33 a nil context does nothing", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		token, key := issue(t, s, request())
+		var none context.Context
+		everyCall(none, s, token, key.ID, func(call string, err error) {
+			require.ErrorIs(t, err, apikey.ErrUnavailable, call)
+		})
+		requireOpens(t, s, token, key)
+	}},
+	{"a store that is built on such a service refuses nobody by failing", func(t *testing.T, st store.Store) {
 		s := newService(t, st, config(newClock()))
 		token, _ := issue(t, s, request())
-		var none context.Context
-		key, err := s.Verify(none, token)
-		require.ErrorIs(t, err, apikey.ErrUnavailable)
+		requireUnavailable(t, s.WithStore(storetest.Failing(apikey.ErrRevoked)), token)
+	}},
+	{"A50 a client that has gone is let in nowhere, also by a store that overlooks it", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		token, _ := issue(t, s, request())
+		ctx, cancel := context.WithCancel(t.Context())
+		key, err := s.WithStore(leaving{st, cancel}).Verify(ctx, token)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, apikey.ErrInvalid)
 		require.Zero(t, key)
 	}},
+}
+
+// leaving is a store whose client goes while it reads, which it does not notice.
+type leaving struct {
+	store.Store
+	leave context.CancelFunc
+}
+
+func (s leaving) Get(ctx context.Context, id string) (store.Record, error) {
+	s.leave()
+	return s.Store.Get(context.WithoutCancel(ctx), id)
 }
 
 // misread is a store that answers another query than was asked.

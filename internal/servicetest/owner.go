@@ -1,6 +1,7 @@
 package servicetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -50,6 +51,16 @@ var ownerTests = []test{
 		c.Set(start)
 		requireRefused(t, s, token, apikey.ErrRevoked)
 	}},
+	{"RevokeAll counts what it revoked, and ends on a list that lags behind", func(t *testing.T, st store.Store) {
+		c := newClock()
+		s := newService(t, st, config(c))
+		issueMany(t, s, c, 3)
+		recs, err := st.List(t.Context(), store.Query{Owner: owner, Limit: 10})
+		require.NoError(t, err)
+		got, err := s.WithStore(lagging{st, recs}).RevokeAll(t.Context(), owner, "")
+		require.NoError(t, err)
+		require.Equal(t, 3, got)
+	}},
 	{"RevokeAll needs an owner", func(t *testing.T, st store.Store) {
 		s := newService(t, st, config(newClock()))
 		token, key := issue(t, s, request())
@@ -68,8 +79,10 @@ var ownerTests = []test{
 		_, err := s.Revoke(t.Context(), apikey.Ref{Owner: owner, ID: gone.ID}, "")
 		require.NoError(t, err)
 
-		_, err = s.Purge(t.Context(), start.Add(time.Microsecond))
-		requireArgument(t, err, "before")
+		for _, before := range []time.Time{start.Add(time.Microsecond), time.Unix(-1, 0), time.Unix(-1e13, 0), {}, time.Unix(1<<60, 0)} {
+			_, err = s.Purge(t.Context(), before)
+			requireArgument(t, err, "before")
+		}
 		n, err := s.Purge(t.Context(), start)
 		require.NoError(t, err)
 		require.Zero(t, n, "what died at the very instant stays")
@@ -100,6 +113,22 @@ var ownerTests = []test{
 		require.NoError(t, err)
 		require.Equal(t, 1, got)
 	}},
+}
+
+// lagging is a store whose lists show what was there once.
+type lagging struct {
+	store.Store
+	recs []store.Record
+}
+
+func (s lagging) List(_ context.Context, q store.Query) ([]store.Record, error) {
+	var recs []store.Record
+	for i := range s.recs {
+		if q.Match(&s.recs[i]) {
+			recs = append(recs, s.recs[i])
+		}
+	}
+	return recs, nil
 }
 
 // active counts the records of the tests' owner that are active.

@@ -3,6 +3,7 @@ package servicetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,35 @@ var pepperTests = []test{
 		_, err = p2.Verify(t.Context(), unused)
 		require.NoError(t, err)
 		require.Equal(t, "hmac-sha256:"+two.ID(), scheme(unusedKey.ID))
+	}},
+	{"a first pepper can come to one instance after the other without a key failing on any", func(t *testing.T, st store.Store) {
+		with := func(peppers ...apikey.Pepper) *apikey.Service {
+			cfg := config(newClock())
+			cfg.Peppers = peppers
+			return newService(t, st, cfg)
+		}
+		pepper := newPepper(t, 1)
+		steps := []*apikey.Service{with(), with(apikey.NoPepper, pepper), with(pepper, apikey.NoPepper), with(pepper)}
+		for i := range steps[1:] {
+			before, after := steps[i], steps[i+1] // what runs side by side while a step is rolled out
+			for _, issuer := range []*apikey.Service{before, after} {
+				token, _ := issue(t, issuer, request())
+				for _, s := range []*apikey.Service{before, after, before, after} {
+					_, err := s.Verify(t.Context(), token)
+					require.NoError(t, err)
+				}
+			}
+		}
+	}},
+	{"P6 a key of another prefix is unknown, whatever it was hashed with", func(t *testing.T, st store.Store) {
+		cfg := config(newClock())
+		live := newService(t, st, cfg)
+		cfg.Prefix, cfg.Peppers = "postman_test", []apikey.Pepper{newPepper(t, 1)}
+		token, key := issue(t, newService(t, st, cfg), request())
+		id, secret := split(strings.Replace(token, "postman_test", prefix, 1))
+		requireRefused(t, live, spell(prefix, id, secret), apikey.ErrUnknown)
+		tamper(t, st, key.ID, func(rec *store.Record) { rec.Hash = "" })
+		requireRefused(t, live, spell(prefix, id, secret), apikey.ErrUnknown)
 	}},
 	{"a wrong secret and a dead key rehash nothing", func(t *testing.T, st store.Store) {
 		c := newClock()

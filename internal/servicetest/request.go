@@ -108,6 +108,8 @@ var requestTests = []test{
 			{"Metadata", func(r *apikey.Request) { r.Metadata = map[string]string{strings.Repeat("x", 65): ""} }},
 			{"Metadata", func(r *apikey.Request) { r.Metadata = map[string]string{"a": strings.Repeat("x", 1025)} }},
 			{"Metadata", func(r *apikey.Request) { r.Metadata = metadata(many(65, "%d"), "") }},
+			{"Metadata", func(r *apikey.Request) { r.Metadata = metadata(many(33, "%d"), strings.Repeat("x", 1024)) }},
+			{"Metadata", func(r *apikey.Request) { r.Metadata = metadata(many(6, "%d"), strings.Repeat("\x1b", 1024)) }},
 		} {
 			r := request()
 			bad.set(&r)
@@ -129,7 +131,8 @@ var requestTests = []test{
 			func(r *apikey.Request) { r.Scopes = many(64, "email:a%d") },
 			func(r *apikey.Request) { r.Scopes = []string{"email:" + strings.Repeat("x", 94)} },
 			func(r *apikey.Request) { r.Contacts = many(50, "a%d@example.com") },
-			func(r *apikey.Request) { r.Metadata = metadata(many(64, "key\n%d"), strings.Repeat("\"", 1024)) },
+			func(r *apikey.Request) { r.Metadata = metadata(many(64, "key\n%d"), strings.Repeat("\"", 200)) },
+			func(r *apikey.Request) { r.Metadata = metadata(many(20, "%d"), strings.Repeat("x", 1024)) },
 			func(r *apikey.Request) { r.Metadata = map[string]string{"null": "null", "a": "\u2028<&>\t\r\n"} },
 		} {
 			r := request()
@@ -185,6 +188,13 @@ var requestTests = []test{
 		r.Scopes = []string{"email:send"}
 		_, _, err := s.Issue(t.Context(), r)
 		require.ErrorIs(t, err, apikey.ErrForbidden, "a key without scopes grants none")
+
+		for _, nobody := range []*apikey.Ceiling{apikey.Key{}.Ceiling(), apikey.Key{Owner: owner}.Ceiling()} {
+			r = request()
+			r.Ceiling, r.NeverExpires = nobody, true
+			_, _, err = s.Issue(t.Context(), r)
+			require.ErrorIs(t, err, apikey.ErrForbidden, "what a context without a key gives grants nothing")
+		}
 	}},
 	{"a service without scopes grants none", func(t *testing.T, st store.Store) {
 		cfg := config(newClock())

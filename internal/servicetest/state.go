@@ -77,12 +77,13 @@ var stateTests = []test{
 		require.NoError(t, err)
 		requireRefused(t, s, token, apikey.ErrRevoked)
 		_, err = s.Update(t.Context(), apikey.Ref{Owner: owner, ID: immortal.ID}, apikey.Changes{Label: new("back")})
+		require.ErrorIs(t, err, apikey.ErrNotActive)
 		require.ErrorIs(t, err, apikey.ErrConflict)
 
 		token, mortal := issue(t, s, request())
 		c.Set(mortal.ExpiresAt)
 		_, err = s.Update(t.Context(), apikey.Ref{Owner: owner, ID: mortal.ID}, apikey.Changes{Label: new("back")})
-		require.ErrorIs(t, err, apikey.ErrConflict)
+		require.ErrorIs(t, err, apikey.ErrNotActive)
 		_, err = s.Revoke(t.Context(), apikey.Ref{Owner: owner, ID: mortal.ID}, "")
 		require.NoError(t, err)
 		requireRefused(t, s, token, apikey.ErrRevoked)
@@ -118,15 +119,36 @@ var stateTests = []test{
 		})
 		wg.Wait()
 		requireRefused(t, s, token, apikey.ErrRevoked)
-		got, err := s.Get(t.Context(), apikey.Ref{Owner: owner, ID: key.ID})
+		rec, err := st.Get(t.Context(), key.ID)
 		require.NoError(t, err)
-		require.Equal(t, start.Add(19*time.Second), got.LastUsedAt)
+		require.Equal(t, start.Add(19*time.Second), rec.LastUsedAt)
 	}},
 	{"a record that never holds still ends in a conflict and stays as it is", func(t *testing.T, st store.Store) {
 		s := newService(t, st, config(newClock()))
 		token, key := issue(t, s, request())
 		_, err := s.WithStore(restless{st}).Update(t.Context(), apikey.Ref{Owner: owner, ID: key.ID}, apikey.Changes{Label: new("x")})
 		require.ErrorIs(t, err, apikey.ErrConflict)
+		requireOpens(t, s, token, key)
+	}},
+	{"F20 on a clock that tells no time nothing is opened, issued or ended", func(t *testing.T, st store.Store) {
+		c := newClock()
+		s := newService(t, st, config(c))
+		token, key := issue(t, s, request())
+		for _, now := range []time.Time{{}, time.Unix(-1, 0), time.Date(9000, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(1<<60, 0)} {
+			c.Set(now)
+			everyCall(t.Context(), s, token, key.ID, func(call string, err error) {
+				switch call {
+				case "Get", "List", "All": // which look at no clock
+					require.NoError(t, err, call)
+				default:
+					require.ErrorIs(t, err, apikey.ErrUnavailable, call)
+				}
+			})
+			_, err := s.List(t.Context(), owner, apikey.Page{State: apikey.StateActive})
+			require.ErrorIs(t, err, apikey.ErrUnavailable)
+		}
+		c.Set(start)
+		require.Equal(t, 1, count(t, st, owner))
 		requireOpens(t, s, token, key)
 	}},
 	{"a change on a clock that is behind does not take UpdatedAt back", func(t *testing.T, st store.Store) {

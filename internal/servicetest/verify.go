@@ -179,7 +179,7 @@ var verifyTests = []test{
 		_, err = s.Verify(t.Context(), token)
 		var refused *apikey.RefusedError
 		require.ErrorAs(t, err, &refused)
-		require.Equal(t, key.ID, refused.ID)
+		require.Equal(t, key.ID, refused.KeyID)
 		require.Equal(t, apikey.ErrRevoked, refused.Err)
 
 		// With a wrong secret nobody learns that the key is revoked.

@@ -148,16 +148,6 @@ func raw(spoil func(b *bare, w *wrong)) func() store.Store {
 	}
 }
 
-// keeps makes a store that keeps something else than what Create is given.
-func keeps(edit func(*store.Record)) func() store.Store {
-	return mem(func(st store.Store, w *wrong) {
-		w.create = func(ctx context.Context, rec store.Record, max int) error {
-			edit(&rec)
-			return st.Create(ctx, rec, max)
-		}
-	})
-}
-
 // gets makes a store whose Get returns something else than what is kept.
 func gets(edit func(*store.Record)) func() store.Store {
 	return mem(func(st store.Store, w *wrong) {
