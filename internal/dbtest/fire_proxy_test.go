@@ -76,6 +76,7 @@ const (
 	pass fate = iota
 	cut       // the piece is lost and so is the connection
 	last      // the piece arrives and the connection is lost
+	half      // a part of the piece arrives and the connection is lost
 	hold      // the piece waits for the next fault to decide
 )
 
@@ -123,10 +124,13 @@ func (e *end) Pipe(stub *toxics.ToxicStub) {
 				continue
 			}
 			if !stub.Closed() {
-				if f == pass || f == last {
+				if f == half {
+					piece.Data = piece.Data[:len(piece.Data)/2]
+				}
+				if f != cut {
 					stub.Output <- piece
 				}
-				if f == cut || f == last {
+				if f != pass {
 					stub.Close()
 				}
 			}
@@ -169,18 +173,23 @@ var moments = map[string]func(is func(up bool, data []byte) bool, times int) fau
 		}
 	},
 	// The request is carried out, and the answer is lost.
-	"with the answer": func(is func(up bool, data []byte) bool, times int) fault {
-		sent := false
-		return func(up bool, data []byte) fate {
-			switch {
-			case times > 0 && is(up, data):
-				times--
-				sent = true
-			case !up && sent:
-				sent = false
-				return cut
-			}
-			return pass
+	"with the answer": func(is func(up bool, data []byte) bool, times int) fault { return answering(is, times, cut) },
+	// The request is carried out, and a part of the answer arrives.
+	"amid the answer": func(is func(up bool, data []byte) bool, times int) fault { return answering(is, times, half) },
+}
+
+// answering deals with the first piece of the answers to requests.
+func answering(is func(up bool, data []byte) bool, times int, f fate) fault {
+	sent := false
+	return func(up bool, data []byte) fate {
+		switch {
+		case times > 0 && is(up, data):
+			times--
+			sent = true
+		case !up && sent:
+			sent = false
+			return f
 		}
-	},
+		return pass
+	}
 }
