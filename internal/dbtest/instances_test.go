@@ -13,8 +13,8 @@ import (
 	"github.com/opengovsg/latchkey/store"
 )
 
-// servers are the engines that several machines share.
-var servers = engines[1:]
+// shared are the engines that several machines can share.
+var shared = engines[1:]
 
 // must does what has to be done and returns what came of it.
 func must(t *testing.T, instance caller, op Op, want string) Result {
@@ -29,7 +29,7 @@ func must(t *testing.T, instance caller, op Op, want string) Result {
 // A key that one process issued opens in the other at once, and one that was revoked or given
 // another label there is so on the next call.
 func TestInstances(t *testing.T) {
-	onEach(t, servers, func(t *testing.T, d database) {
+	onEach(t, shared, func(t *testing.T, d database) {
 		twins := d.twins(t, "")
 		for n := range 400 {
 			one, other := twins[n%2], twins[1-n%2]
@@ -52,7 +52,7 @@ func TestInstances(t *testing.T) {
 // While many verify a key in both processes, one of them revokes it. Whatever begins in the other
 // one after that was acknowledged is refused.
 func TestInstancesUnderLoad(t *testing.T) {
-	onEach(t, servers, func(t *testing.T, d database) {
+	onEach(t, shared, func(t *testing.T, d database) {
 		twins := d.twins(t, "")
 		for n := range 25 {
 			one, other := twins[n%2], twins[1-n%2]
@@ -101,7 +101,7 @@ func TestInstancesPeppers(t *testing.T) {
 		{}, {0, 1}, {1, 0}, {1},
 		{1, 2}, {2, 1}, {2},
 	}
-	onEach(t, servers, func(t *testing.T, d database) {
+	onEach(t, shared, func(t *testing.T, d database) {
 		s := Setup{Database: d.index(), DSN: d.fresh(t)}
 		st := d.migrated(t, d.pool(t, s.DSN))
 		twins := []caller{here(t, s), elsewhere(t, s)}
