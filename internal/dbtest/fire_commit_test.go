@@ -26,10 +26,10 @@ type rig struct {
 func newRig(t *testing.T, d database) rig {
 	t.Helper()
 	dsn := d.fresh(t)
-	direct := d.migrated(t, d.pool(t, dsn))
 	p, proxied := d.throughProxy(t, dsn)
 	db := one(d.pool(t, proxied))
 	t.Cleanup(requireNoneLeft(t, db))
+	direct := d.migrated(t, d.pool(t, dsn))
 	st := d.store(t, db)
 	return rig{p, st, newDoor(t, st), newDoor(t, direct), direct}
 }

@@ -113,10 +113,10 @@ func TestFireF4F5Silent(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				dsn := d.fresh(t)
-				beside := newDoor(t, d.migrated(t, d.pool(t, dsn)))
 				p, proxied := d.throughProxy(t, dsn)
 				db := d.pool(t, proxied)
 				t.Cleanup(requireNoneLeft(t, db))
+				beside := newDoor(t, d.migrated(t, d.pool(t, dsn)))
 				door := newDoor(t, d.store(t, db))
 				token, key := beside.issue(t)
 				door.requireOpen(t, token)
@@ -233,10 +233,10 @@ func TestFireF6List(t *testing.T) {
 func TestFireF8ClientLeaves(t *testing.T) {
 	onEach(t, prompt(), func(t *testing.T, d database) {
 		dsn := d.fresh(t)
-		beside := newDoor(t, d.migrated(t, d.pool(t, dsn)))
 		p, proxied := d.throughProxy(t, dsn)
 		db := d.pool(t, proxied)
 		t.Cleanup(requireNoneLeft(t, db))
+		beside := newDoor(t, d.migrated(t, d.pool(t, dsn)))
 		door := newDoor(t, d.store(t, db))
 		token, key := beside.issue(t)
 		for range 5 {
