@@ -167,6 +167,9 @@ func (s *Service) RevokeAll(ctx context.Context, owner, reason string) (int, err
 	if err := checkOwner(owner); err != nil {
 		return 0, err
 	}
+	if err := checkLine("Reason", reason, maxReasonLen); err != nil {
+		return 0, err
+	}
 	revoked := 0
 	for {
 		n, err := s.revokeListed(ctx, owner, reason)

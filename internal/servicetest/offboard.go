@@ -104,6 +104,8 @@ var offboardTests = []test{
 		requireArgument(t, err, "Owner")
 		_, err = s.RevokeAll(t.Context(), "a\nb", "")
 		requireArgument(t, err, "Owner")
+		_, err = s.RevokeAll(t.Context(), owner, "two\nlines")
+		requireArgument(t, err, "Reason")
 		some := apikey.AnyOwner("00000000000000000000")
 		_, err = s.Update(t.Context(), some, apikey.Changes{Label: new("")})
 		requireArgument(t, err, "Label")

@@ -113,8 +113,12 @@ var capRules = []rule{
 	{"cap-yields-to-a-taken-id", func(t *trial) {
 		const sentence = "Create returns ErrExists where an id or an alias is taken, also if the owner is full: whoever repeats a Create whose answer was lost must learn that it is kept"
 		kept, other := t.filled(1), t.filled(2)
+		kept.ExpiresAt, kept.RevokedAt = time.Time{}, time.Time{} // active, so that its owner is full
 		t.create(kept)
 		other.Owner, other.Alias = kept.Owner, kept.Alias
+		third := sample(3)
+		third.Owner = kept.Owner
+		t.wants("the one active record fills a cap of 1", t.st.Create(t.Context(), third, 1), store.ErrLimit)
 		t.wants(sentence, t.st.Create(t.Context(), kept, 1), store.ErrExists)
 		t.wants(sentence, t.st.Create(t.Context(), other, 1), store.ErrExists)
 	}},

@@ -194,8 +194,26 @@ var wrongCaps = []mutant{
 			return st.Create(ctx, rec, 0)
 		}
 	})},
-	{"cap-yields-to-a-taken-id", "counts before it looks", caps(full, func(kept, rec *store.Record) bool {
-		return kept.Owner == rec.Owner
+	{"cap-yields-to-a-taken-id", "counts before it looks", mem(func(st store.Store, w *wrong) {
+		w.create = func(ctx context.Context, rec store.Record, max int) error {
+			recs, _ := st.List(ctx, store.Query{Owner: rec.Owner, State: store.Active, At: rec.UpdatedAt, Limit: math.MaxInt})
+			if max > 0 && len(recs) >= max {
+				return store.ErrLimit
+			}
+			return st.Create(ctx, rec, max)
+		}
+	})},
+	{"cap-yields-to-a-taken-id", "looks for the id alone", mem(func(st store.Store, w *wrong) {
+		w.create = func(ctx context.Context, rec store.Record, max int) error {
+			err := st.Create(ctx, rec, max)
+			if _, unknown := st.Get(ctx, rec.ID); err == store.ErrExists && unknown != nil && max > 0 {
+				recs, _ := st.List(ctx, store.Query{Owner: rec.Owner, State: store.Active, At: rec.UpdatedAt, Limit: math.MaxInt})
+				if len(recs) >= max {
+					return store.ErrLimit
+				}
+			}
+			return err
+		}
 	})},
 	{"cap-counts-at-updated-at", "counts at CreatedAt", caps(full, func(kept, rec *store.Record) bool {
 		return kept.Owner == rec.Owner && kept.Active(rec.CreatedAt)
@@ -251,7 +269,7 @@ func caps(refuse func(n, max int) bool, counts func(kept, rec *store.Record) boo
 		w.create = func(ctx context.Context, rec store.Record, max int) error {
 			mu.Lock()
 			defer mu.Unlock()
-			if !refuse(math.MaxInt, max) {
+			if !refuse(math.MaxInt, max) || taken(st, &rec) {
 				return st.Create(ctx, rec, 0)
 			}
 			recs, _ := st.List(ctx, store.Query{Limit: math.MaxInt})
@@ -267,4 +285,13 @@ func caps(refuse func(n, max int) bool, counts func(kept, rec *store.Record) boo
 			return st.Create(ctx, rec, 0)
 		}
 	})
+}
+
+// taken reports whether the id or the alias of rec is.
+func taken(st store.Store, rec *store.Record) bool {
+	if _, err := st.Get(context.Background(), rec.ID); err == nil {
+		return true
+	}
+	recs, _ := st.List(context.Background(), store.Query{Alias: rec.Alias, Limit: 1})
+	return rec.Alias != "" && len(recs) > 0
 }
