@@ -8,13 +8,18 @@ import (
 
 const insertRecord = "INSERT INTO {table} ({columns}) VALUES ({arguments})"
 
-// countActive counts the active records of an owner, up to a limit, inside the owner's index: no
-// other gives the order asked for, and BETWEEN with two bounds that are one keeps it from being taken
-// for no order at all.
+// countActive counts the active records of an owner up to a limit: those that expire and those that
+// never do, which lie side by side in an index of their own, each side ended at the limit. However many
+// of an owner's keys are dead, none of them is passed. The order asked for is one that no other index
+// gives, and BETWEEN with two bounds that are one keeps it from being taken for no order at all.
 const countActive = `
-SELECT COUNT(*) FROM (
-  SELECT 1 FROM {table}{by owner} WHERE owner BETWEEN ? AND ? AND ` + isActive + ` ORDER BY owner LIMIT ?
-) AS active`
+SELECT (SELECT COUNT(*) FROM (
+  SELECT 1 FROM {table}{by active}
+  WHERE owner BETWEEN ? AND ? AND revoked_at IS NULL AND expires_at > ? ORDER BY owner, expires_at LIMIT ?
+) AS expiring) + (SELECT COUNT(*) FROM (
+  SELECT 1 FROM {table}{by active}
+  WHERE owner BETWEEN ? AND ? AND revoked_at IS NULL AND expires_at IS NULL ORDER BY owner LIMIT ?
+) AS everlasting)`
 
 // takeTurn waits for everyone else who creates a record for the owner under a cap, to the end of
 // their transactions, and makes everyone who comes later wait for this one. It returns ErrLimit if
@@ -28,7 +33,7 @@ func (s *Store) takeTurn(ctx context.Context, tx DB, rec *store.Record, max int)
 		return err
 	}
 	var n int
-	err := tx.QueryRowContext(ctx, s.count, rec.Owner, rec.Owner, rec.UpdatedAt.UnixMicro(), max).Scan(&n)
+	err := tx.QueryRowContext(ctx, s.count, rec.Owner, rec.Owner, rec.UpdatedAt.UnixMicro(), max, rec.Owner, rec.Owner, max).Scan(&n)
 	if err == nil && n >= max {
 		err = store.ErrLimit
 	}

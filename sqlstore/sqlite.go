@@ -21,12 +21,14 @@ var sqlite = dialect{
 	hasTable: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 
 	// SQLite has one writer at a time and a statement that writes is a writer from its start, so
-	// nothing comes between counting and inserting. The inner limit ends the counting at the cap.
+	// nothing comes between counting and inserting. See countActive for how it counts.
 	create: `
 INSERT INTO {table} ({columns})
 SELECT {arguments}
 WHERE ? <= 0 OR (
-  SELECT COUNT(*) FROM (SELECT 1 FROM {table}{by owner} WHERE owner = ? AND ` + isActive + ` LIMIT ?)
+  SELECT COUNT(*) FROM (SELECT 1 FROM {table}{by active} WHERE owner = ? AND revoked_at IS NULL AND expires_at > ? LIMIT ?)
+) + (
+  SELECT COUNT(*) FROM (SELECT 1 FROM {table}{by active} WHERE owner = ? AND revoked_at IS NULL AND expires_at IS NULL LIMIT ?)
 ) < ?
 ON CONFLICT DO NOTHING`,
 	insert: insertSQLite,
@@ -49,7 +51,7 @@ WHERE id IN (
 }
 
 func insertSQLite(ctx context.Context, s *Store, rec *store.Record, max int) error {
-	args := append(values(rec), max, rec.Owner, rec.UpdatedAt.UnixMicro(), max, max)
+	args := append(values(rec), max, rec.Owner, rec.UpdatedAt.UnixMicro(), max, rec.Owner, max, max)
 	n, err := s.exec(ctx, &s.create, args...)
 	switch {
 	case err != nil || n > 0:

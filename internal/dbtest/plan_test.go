@@ -134,7 +134,8 @@ func testPlans(t *testing.T, db *sql.DB) {
 			require.ErrorIs(t, st.Create(t.Context(), key, 1), store.ErrLimit)
 			return nil
 		}, []string{
-			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_owner (owner=?)",
+			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_active (owner=? AND revoked_at=? AND expires_at>?)",
+			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_active (owner=? AND revoked_at=? AND expires_at=?)",
 		}, []string{
 			byID,
 			"SEARCH latchkey_keys USING COVERING INDEX latchkey_keys_alias (alias=?)",

@@ -83,6 +83,9 @@ func TestIndexesAtScale(t *testing.T) {
 					if q.query.Alias != "" {
 						want = append(want, "latchkey_keys_owner")
 					}
+					if q.query.State != store.AnyState && owner != "large" {
+						want = append(want, "latchkey_keys_active") // few enough to be sorted
+					}
 				} else {
 					// Where most of the table is in the window, or all, the newest of it is found
 					// soonest in the order of the ids.
@@ -99,7 +102,7 @@ func TestIndexesAtScale(t *testing.T) {
 				rec.requireIndexes(t, d, func() error {
 					require.ErrorIs(t, st.Create(t.Context(), key, 20), store.ErrExists)
 					return nil
-				}, "latchkey_keys_owner", "latchkey_keys_alias", "PRIMARY", "latchkey_keys_pkey")
+				}, "latchkey_keys_active", "latchkey_keys_alias", "PRIMARY", "latchkey_keys_pkey")
 			})
 		}
 		for name, call := range map[string]func() error{
@@ -202,8 +205,8 @@ func (d database) plan(t *testing.T, db sqlstore.DB, query string, args []any) (
 			}
 		}
 	case sqlstore.MySQL:
-		for _, line := range table(t, db, "EXPLAIN "+query, args...) {
-			if strings.Contains(line["Extra"], "after reading const tables") {
+		for _, line := range table(t, db, "EXPLAIN FORMAT = TRADITIONAL "+query, args...) {
+			if strings.Contains(line["Extra"], "after reading const tables") || strings.Contains(line["Extra"], "no matching row in const table") {
 				indexes = append(indexes, "unique") // it has been read by a unique index, and there is none
 			}
 			if line["table"] == "latchkey_keys" && line["select_type"] != "INSERT" {

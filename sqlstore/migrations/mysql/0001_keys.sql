@@ -34,9 +34,11 @@ CREATE TABLE IF NOT EXISTS `latchkey_keys` (
 
   PRIMARY KEY (id DESC),
 
-  -- An owner's page walks this index from the cursor. The last two columns let the cap on active keys
-  -- be counted in the index. Queries name the indexes: do not rename or drop them.
+  -- An owner's page walks the first of these from the cursor; its last two columns let a page of keys in
+  -- one state pass all others without reading their rows. The cap on active keys is counted in the second,
+  -- past all that are revoked or expired. Queries name the indexes: do not rename or drop them.
   INDEX `latchkey_keys_owner` (owner, id DESC, revoked_at, expires_at),
+  INDEX `latchkey_keys_active` (owner, revoked_at, expires_at),
   UNIQUE INDEX `latchkey_keys_alias` (alias),
   INDEX `latchkey_keys_expires` (expires_at),
   INDEX `latchkey_keys_revoked` (revoked_at),

@@ -28,9 +28,13 @@ CREATE TABLE "latchkey_keys" (
   version        bigint           NOT NULL
 );
 
--- An owner's page walks this index backwards from the cursor. The last two columns let the cap on
--- active keys be counted in the index. last_used_at is in no index: writing it moves no entry.
+-- An owner's page walks this index backwards from the cursor. The last two columns let a page of keys in
+-- one state pass all others without reading their rows. last_used_at is in no index: writing it moves no
+-- entry.
 CREATE INDEX "latchkey_keys_owner" ON "latchkey_keys" (owner ASC, id ASC, revoked_at ASC, expires_at ASC);
+
+-- The cap on active keys is counted here, past all that are revoked or expired.
+CREATE INDEX "latchkey_keys_active" ON "latchkey_keys" (owner ASC, expires_at ASC) WHERE revoked_at IS NULL;
 
 CREATE UNIQUE INDEX "latchkey_keys_alias" ON "latchkey_keys" (alias) WHERE alias IS NOT NULL;
 
