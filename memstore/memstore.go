@@ -37,22 +37,22 @@ type shard struct {
 	_       [32]byte // fills a cache line, so that neighbouring locks do not slow each other
 }
 
-// An entry is a record, with the hash behind a pointer to a string: package fmt follows pointers to
+// An entry is a record, with the hashes behind pointers to strings: package fmt follows pointers to
 // structs in places, and never those.
 type entry struct {
-	rec  store.Record // without its hash
-	hash *string
+	rec         store.Record // without its hashes
+	hash, prior *string
 }
 
 func newEntry(rec store.Record) *entry {
-	hash := string(rec.Hash)
-	rec.Hash = ""
-	return &entry{rec, &hash}
+	hash, prior := string(rec.Hash), string(rec.PriorHash)
+	rec.Hash, rec.PriorHash = "", ""
+	return &entry{rec, &hash, &prior}
 }
 
 func (e *entry) record() (rec store.Record) {
 	rec = e.rec
-	rec.Hash = store.Hash(*e.hash)
+	rec.Hash, rec.PriorHash = store.Hash(*e.hash), store.Hash(*e.prior)
 	return
 }
 

@@ -9,7 +9,9 @@ import (
 
 // columns are the fields of a record, in the order of values and of row.dest.
 const columns = "id, owner, prefix, alias, label, hint, scopes, contacts, metadata, scheme, hash, " +
-	"created_at, updated_at, expires_at, revoked_at, revoked_reason, last_used_at, version"
+	"created_at, updated_at, expires_at, revoked_at, revoked_reason, last_used_at, " +
+	"rotated_at, activated_at, grace, prior_hint, prior_scheme, prior_hash, prior_expires_at, " +
+	"reminded_for, reminding_until, version"
 
 // values returns the arguments that insert a record as its first version. The hash goes as bytes
 // and all other text as strings, in every statement: SQLite finds no string equal to bytes.
@@ -32,6 +34,15 @@ func values(rec *store.Record) []any {
 		orNever(rec.RevokedAt),
 		rec.RevokedReason,
 		orNever(rec.LastUsedAt),
+		orNever(rec.RotatedAt),
+		orNever(rec.ActivatedAt),
+		rec.Grace.Microseconds(),
+		rec.PriorHint,
+		rec.PriorScheme,
+		[]byte(rec.PriorHash),
+		orNever(rec.PriorExpiresAt),
+		orNever(rec.RemindedFor),
+		orNever(rec.RemindingUntil),
 		int64(1),
 	}
 }
@@ -54,8 +65,11 @@ func orNever(t time.Time) sql.NullInt64 {
 type row struct {
 	rec                          store.Record
 	alias                        sql.NullString
-	createdAt, updatedAt         int64
+	createdAt, updatedAt, grace  int64
 	expiresAt, revokedAt, usedAt sql.NullInt64
+	rotatedAt, activatedAt       sql.NullInt64
+	priorExpiresAt               sql.NullInt64
+	remindedFor, remindingUntil  sql.NullInt64
 }
 
 // dest returns where to scan the columns to.
@@ -78,6 +92,15 @@ func (r *row) dest() []any {
 		&r.revokedAt,
 		&r.rec.RevokedReason,
 		&r.usedAt,
+		&r.rotatedAt,
+		&r.activatedAt,
+		&r.grace,
+		&r.rec.PriorHint,
+		&r.rec.PriorScheme,
+		(*string)(&r.rec.PriorHash),
+		&r.priorExpiresAt,
+		&r.remindedFor,
+		&r.remindingUntil,
 		&r.rec.Version,
 	}
 }
@@ -91,6 +114,12 @@ func (r *row) record() store.Record {
 	rec.ExpiresAt = instantOrNever(r.expiresAt)
 	rec.RevokedAt = instantOrNever(r.revokedAt)
 	rec.LastUsedAt = instantOrNever(r.usedAt)
+	rec.RotatedAt = instantOrNever(r.rotatedAt)
+	rec.ActivatedAt = instantOrNever(r.activatedAt)
+	rec.Grace = time.Duration(r.grace) * time.Microsecond
+	rec.PriorExpiresAt = instantOrNever(r.priorExpiresAt)
+	rec.RemindedFor = instantOrNever(r.remindedFor)
+	rec.RemindingUntil = instantOrNever(r.remindingUntil)
 	return rec
 }
 
@@ -115,9 +144,13 @@ func asCreated(rec *store.Record) store.Record {
 	kept := *rec
 	kept.CreatedAt = instant(rec.CreatedAt.UnixMicro())
 	kept.UpdatedAt = instant(rec.UpdatedAt.UnixMicro())
-	kept.ExpiresAt = instantOrNever(orNever(rec.ExpiresAt))
-	kept.RevokedAt = instantOrNever(orNever(rec.RevokedAt))
-	kept.LastUsedAt = instantOrNever(orNever(rec.LastUsedAt))
+	for _, at := range []*time.Time{
+		&kept.ExpiresAt, &kept.RevokedAt, &kept.LastUsedAt, &kept.RotatedAt, &kept.ActivatedAt,
+		&kept.PriorExpiresAt, &kept.RemindedFor, &kept.RemindingUntil,
+	} {
+		*at = instantOrNever(orNever(*at))
+	}
+	kept.Grace = kept.Grace.Truncate(time.Microsecond)
 	kept.Version = 1
 	return kept
 }

@@ -80,6 +80,9 @@ func widthsMySQL(rec *store.Record) error {
 		{"scheme", len(rec.Scheme), 255},
 		{"hash", len(rec.Hash), 1024},
 		{"revoked_reason", len(rec.RevokedReason), 1020},
+		{"prior_hint", len(rec.PriorHint), 32},
+		{"prior_scheme", len(rec.PriorScheme), 255},
+		{"prior_hash", len(rec.PriorHash), 1024},
 	} {
 		if c.len > c.width {
 			return fmt.Errorf("%d bytes do not fit into the %d of column %s", c.len, c.width, c.name)

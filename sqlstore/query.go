@@ -50,6 +50,8 @@ func (d *dialect) selectList(q *store.Query) (text string, args []any, ok bool) 
 	and(q.Alias != "", "alias = ?", q.Alias)
 	and(!q.ExpiresFrom.IsZero(), "expires_at >= ?", q.ExpiresFrom.UnixMicro())
 	and(!q.ExpiresBefore.IsZero(), "expires_at < ?", q.ExpiresBefore.UnixMicro())
+	and(!q.PriorExpiresFrom.IsZero(), "prior_expires_at >= ?", q.PriorExpiresFrom.UnixMicro())
+	and(!q.PriorExpiresBefore.IsZero(), "prior_expires_at < ?", q.PriorExpiresBefore.UnixMicro())
 	and(!q.ChangedSince.IsZero(), "updated_at >= ?", q.ChangedSince.UnixMicro())
 	switch q.State {
 	case store.AnyState:
@@ -76,6 +78,8 @@ func index(q *store.Query) string {
 		return "{by owner}"
 	case !q.ExpiresFrom.IsZero(), !q.ExpiresBefore.IsZero():
 		return "{by expires}"
+	case !q.PriorExpiresFrom.IsZero(), !q.PriorExpiresBefore.IsZero():
+		return "{by prior}"
 	case !q.ChangedSince.IsZero():
 		return "{by updated}"
 	}

@@ -38,7 +38,7 @@ func TestSelectList(t *testing.T) {
 func TestSelectListOfAnything(t *testing.T) {
 	const attack = `x' OR '1'='1"; DROP TABLE latchkey_keys; -- {table} ?`
 	texts := make(map[string]bool)
-	for mask := range 1 << 7 {
+	for mask := range 1 << 9 {
 		for state := store.AnyState - 1; state <= store.Revoked+1; state++ {
 			q := store.Query{State: state, At: now, Limit: 1 << 62}
 			for i, set := range []func(){
@@ -49,6 +49,8 @@ func TestSelectListOfAnything(t *testing.T) {
 				func() { q.ExpiresFrom = now.Add(time.Duration(mask)) },
 				func() { q.ExpiresBefore = now },
 				func() { q.ChangedSince = now },
+				func() { q.PriorExpiresFrom = now },
+				func() { q.PriorExpiresBefore = now },
 			} {
 				if mask>>i&1 == 1 {
 					set()
@@ -65,5 +67,5 @@ func TestSelectListOfAnything(t *testing.T) {
 			texts[text] = true
 		}
 	}
-	require.Len(t, texts, 1<<7*4, "one text for each combination of fields and no more")
+	require.Len(t, texts, 1<<9*4, "one text for each combination of fields and no more")
 }

@@ -85,7 +85,7 @@ func TestEveryTextHasAWidth(t *testing.T) {
 		require.Error(t, err, fields.Field(i).Name)
 		require.NotContains(t, err.Error(), "xx")
 	}
-	require.Equal(t, 12, texts)
+	require.Equal(t, 15, texts)
 }
 
 // CockroachDB takes no collation in a column and has no need of it.

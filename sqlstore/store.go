@@ -250,7 +250,7 @@ func validTable(name string) bool {
 		return false
 	}
 	// The table of versions of a store named "keys" must not be the table of another store.
-	for _, suffix := range []string{"_schema", "_owners", "_owner", "_active", "_alias", "_expires", "_revoked", "_updated"} {
+	for _, suffix := range []string{"_schema", "_owners", "_owner", "_active", "_alias", "_expires", "_prior", "_revoked", "_updated"} {
 		if strings.HasSuffix(name, suffix) {
 			return false
 		}
@@ -277,6 +277,7 @@ func (s *Store) sql(text string) string {
 		"{by active}", s.dialect.by(s.name("_active")),
 		"{by alias}", s.dialect.by(s.name("_alias")),
 		"{by expires}", s.dialect.by(s.name("_expires")),
+		"{by prior}", s.dialect.by(s.name("_prior")),
 		"{by revoked}", s.dialect.by(s.name("_revoked")),
 		"{by updated}", s.dialect.by(s.name("_updated")),
 	).Replace(text)

@@ -33,7 +33,7 @@ func TestNew(t *testing.T) {
 	}
 	for _, table := range []string{
 		"Keys", "1keys", "keys-2", "keys 2", " keys", "a.b", `a"b`, "a`b", "a'b", "a;b", "k\x00", "clés", "\xff", "{table}",
-		strings.Repeat("k", 41), "sqlite_keys", "keys_schema", "keys_owners", "keys_owner", "keys_active", "keys_alias", "keys_expires", "keys_revoked", "keys_updated",
+		strings.Repeat("k", 41), "sqlite_keys", "keys_schema", "keys_owners", "keys_owner", "keys_active", "keys_alias", "keys_expires", "keys_prior", "keys_revoked", "keys_updated",
 	} {
 		st, err := New(db, SQLite, Config{Table: table})
 		require.ErrorContains(t, err, "sqlstore: a table name is at most 40 bytes of [a-z_][a-z0-9_]*", table)

@@ -12,7 +12,9 @@ import (
 // updateRecord leaves alone what Update must not change.
 const updateRecord = `
 UPDATE {table} SET label = ?, hint = ?, scopes = ?, contacts = ?, metadata = ?, scheme = ?, hash = ?,
-updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?, version = version + 1
+updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?,
+rotated_at = ?, activated_at = ?, grace = ?, prior_hint = ?, prior_scheme = ?, prior_hash = ?, prior_expires_at = ?,
+reminded_for = ?, reminding_until = ?, version = version + 1
 WHERE id = ? AND owner = ? AND version = ?`
 
 // touchChunk is how many uses are written in one transaction, so that a long batch does not keep
@@ -77,6 +79,9 @@ func (s *Store) updateOnce(ctx context.Context, rec *store.Record) error {
 	n, err := s.exec(ctx, &s.update,
 		rec.Label, rec.Hint, rec.Scopes, rec.Contacts, rec.Metadata, rec.Scheme, []byte(rec.Hash),
 		rec.UpdatedAt.UnixMicro(), orNever(rec.ExpiresAt), orNever(rec.RevokedAt), rec.RevokedReason,
+		orNever(rec.RotatedAt), orNever(rec.ActivatedAt), rec.Grace.Microseconds(),
+		rec.PriorHint, rec.PriorScheme, []byte(rec.PriorHash), orNever(rec.PriorExpiresAt),
+		orNever(rec.RemindedFor), orNever(rec.RemindingUntil),
 		rec.ID, rec.Owner, rec.Version)
 	if err != nil || n > 0 {
 		return err

@@ -26,6 +26,10 @@ type Query struct {
 	ExpiresFrom   time.Time
 	ExpiresBefore time.Time
 
+	// PriorExpiresFrom and PriorExpiresBefore do the same with PriorExpiresAt.
+	PriorExpiresFrom   time.Time
+	PriorExpiresBefore time.Time
+
 	// ChangedSince selects records whose UpdatedAt is at or after it.
 	ChangedSince time.Time
 
@@ -67,10 +71,8 @@ func (q *Query) Match(rec *Record) bool {
 		!q.ChangedSince.IsZero() && rec.UpdatedAt.Before(q.ChangedSince):
 		return false
 	}
-	if !q.ExpiresFrom.IsZero() && (rec.ExpiresAt.IsZero() || rec.ExpiresAt.Before(q.ExpiresFrom)) {
-		return false
-	}
-	if !q.ExpiresBefore.IsZero() && (rec.ExpiresAt.IsZero() || !rec.ExpiresAt.Before(q.ExpiresBefore)) {
+	if !within(rec.ExpiresAt, q.ExpiresFrom, q.ExpiresBefore) ||
+		!within(rec.PriorExpiresAt, q.PriorExpiresFrom, q.PriorExpiresBefore) {
 		return false
 	}
 	switch q.State {
@@ -86,4 +88,13 @@ func (q *Query) Match(rec *Record) bool {
 	// An unknown state is one that a newer service asks of an older store: select nothing rather
 	// than everything.
 	return false
+}
+
+// within reports whether t lies in the half-open window of which either end may be left open. The
+// zero time, which is never, lies in no window but the one open at both ends.
+func within(t, from, before time.Time) bool {
+	if from.IsZero() && before.IsZero() {
+		return true
+	}
+	return !t.IsZero() && !t.Before(from) && (before.IsZero() || t.Before(before))
 }

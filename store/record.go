@@ -61,8 +61,44 @@ type Record struct {
 	// LastUsedAt is when the key was last seen in use; zero means never. Only Touch changes it.
 	LastUsedAt time.Time
 
+	// RotatedAt is when a rotation made the secret of Hash; zero if it is the one the key was issued
+	// with.
+	RotatedAt time.Time
+
+	// ActivatedAt is when the secret that a rotation made was first used, which began the Grace of the
+	// one before; zero until then.
+	ActivatedAt time.Time
+
+	// Grace is how long the secret before is to go on from ActivatedAt: whole microseconds.
+	Grace time.Duration
+
+	// PriorHint, PriorScheme and PriorHash are Hint, Scheme and Hash of the secret before the last
+	// rotation, and empty if there was none.
+	PriorHint   string
+	PriorScheme string
+	PriorHash   Hash
+
+	// PriorExpiresAt is the first instant at which the secret before opens nothing; zero means never.
+	PriorExpiresAt time.Time
+
+	// RemindedFor is the latest instant for which people were reminded of the key, and
+	// RemindingUntil how long one instance alone may go on reminding them; zero means never.
+	RemindedFor    time.Time
+	RemindingUntil time.Time
+
 	// Version counts the writes of the record, from 1.
 	Version int64
+}
+
+// Pending reports whether a rotation made a secret that nobody has used yet.
+func (r *Record) Pending() bool {
+	return !r.RotatedAt.IsZero() && r.ActivatedAt.IsZero()
+}
+
+// PriorExpired reports whether at the given time the secret before the last rotation opens nothing,
+// or there is none.
+func (r *Record) PriorExpired(at time.Time) bool {
+	return r.PriorHash == "" || !r.PriorExpiresAt.IsZero() && !at.Before(r.PriorExpiresAt)
 }
 
 // Active reports whether the record is neither revoked nor expired at the given time.

@@ -74,6 +74,8 @@ var queries = []struct {
 		"INDEX latchkey_keys_expires (expires_at>? AND expires_at<?)", true},
 	{"expiry from", store.Query{ExpiresFrom: now, After: "01m"}, "INDEX latchkey_keys_expires (expires_at>?)", true},
 	{"expiry before", store.Query{ExpiresBefore: now, After: "01m"}, "INDEX latchkey_keys_expires (expires_at<?)", true},
+	{"prior expiry window", store.Query{PriorExpiresFrom: now, PriorExpiresBefore: now.AddDate(0, 0, 28), State: store.Active, At: now, Prefix: "postman_live"},
+		"INDEX latchkey_keys_prior (prior_expires_at>? AND prior_expires_at<?)", true},
 	{"changed since", store.Query{ChangedSince: now}, "INDEX latchkey_keys_updated (updated_at>?)", true},
 	{"changed since after", store.Query{ChangedSince: now, After: "01m", Prefix: "postman_live"},
 		"INDEX latchkey_keys_updated (updated_at>?)", true},

@@ -43,12 +43,13 @@ func fill(t *testing.T, d database, db *sql.DB) {
 	}[d.dialect]
 	exec(t, db, fmt.Sprintf(`
 INSERT INTO latchkey_keys (id, owner, prefix, alias, label, hint, scopes, contacts, metadata, scheme, hash,
-  created_at, updated_at, expires_at, revoked_at, revoked_reason, version)
+  created_at, updated_at, expires_at, revoked_at, revoked_reason, grace, prior_hint, prior_scheme, prior_hash, prior_expires_at, version)
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d),
   m (i) AS (SELECT %d * a.i + b.i FROM n a CROSS JOIN n b)
 SELECT %s, CASE WHEN i < 400 THEN %s WHEN i %% 2 = 0 THEN 'large' ELSE 'larger' END, 'postman_live', CASE WHEN i %% 100 = 7 THEN %s END,
   'HR reminders', 'e9wCY', 'email:send', '', '', 'sha256', %s,
-  %[7]d + i, %[7]d + i, %[7]d + 86400000000 * (i %% 366), CASE WHEN i %% 50 = 9 THEN %[7]d + i END, '', 1
+  %[7]d + i, %[7]d + i, %[7]d + 86400000000 * (i %% 366), CASE WHEN i %% 50 = 9 THEN %[7]d + i END, '',
+  0, '', '', %[6]s, CASE WHEN i %% 40 = 3 THEN %[7]d + 86400000000 * (i %% 366) END, 1
 FROM m`, d.side()-1, d.side(), id, owner, alias, hash, now.UnixMicro()))
 	analyze := "ANALYZE latchkey_keys"
 	if d.dialect == sqlstore.MySQL {

@@ -91,7 +91,7 @@ func edges(f reflect.StructField) []any {
 		texts(append(long(4*255), lookalikes...)...)
 	case "RevokedReason":
 		texts(append(long(4*255), mixed(255), "", " ")...)
-	case "Hint":
+	case "Hint", "PriorHint":
 		texts(nasty, "", " ", "\U0001f511\U0001f511")
 	case "Scopes":
 		texts(document("email:send", " email:%_'*", "", 4<<10), "")
@@ -99,8 +99,8 @@ func edges(f reflect.StructField) []any {
 		texts(document(`["", "`, `","\u00e9'`, `"]`, 64<<10), "", "[]", " [ ]")
 	case "Metadata":
 		texts(document(`{"":"`, `\\%_é'`, `"}`, 64<<10), "", "{}", `{ "b":"1","a":"2","b":"3"}`)
-	case "Scheme":
-		texts("hmac-sha256:c6b3a147", nasty)
+	case "Scheme", "PriorScheme":
+		texts("hmac-sha256:c6b3a147", nasty, "")
 	case "CreatedAt", "UpdatedAt":
 		es = times()
 	default:
@@ -111,6 +111,8 @@ func edges(f reflect.StructField) []any {
 			es = append(times(), time.Time{})
 		case reflect.TypeFor[string]():
 			texts(nasty, "")
+		case reflect.TypeFor[time.Duration]():
+			es = append(es, time.Duration(0), time.Microsecond, 100*366*24*time.Hour)
 		case reflect.TypeFor[int64]():
 			es = append(es, int64(0), int64(-1), int64(1)<<62)
 		}

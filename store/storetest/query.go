@@ -53,6 +53,16 @@ var queryRules = []rule{
 		}
 		t.selectsFrom60("the window of expiry begins with ExpiresFrom, ends before ExpiresBefore, and holds no record that never expires", queries...)
 	}},
+	{"query-selects-by-window-of-prior-expiry", func(t *trial) {
+		var queries []store.Query
+		bounds := append(instants(-time.Hour, 2*time.Hour), time.Time{})
+		for _, from := range bounds {
+			for _, before := range bounds {
+				queries = append(queries, store.Query{PriorExpiresFrom: from, PriorExpiresBefore: before})
+			}
+		}
+		t.selectsFrom60("the window of prior expiry begins with PriorExpiresFrom, ends before PriorExpiresBefore, and holds no record without PriorExpiresAt", queries...)
+	}},
 	{"query-selects-by-changed-since", func(t *trial) {
 		var queries []store.Query
 		for _, since := range instants() {
@@ -75,7 +85,7 @@ var queryRules = []rule{
 		for i := range queries {
 			q := &queries[i]
 			for range 1 + rnd.IntN(5) {
-				switch rnd.IntN(9) {
+				switch rnd.IntN(11) {
 				case 0:
 					q.Owner = []string{"user_42", "user_43"}[rnd.IntN(2)]
 				case 1:
@@ -94,6 +104,10 @@ var queryRules = []rule{
 					q.After = id(rnd.IntN(70))
 				case 8:
 					q.Limit = 1 + rnd.IntN(6)
+				case 9:
+					q.PriorExpiresFrom = instant()
+				case 10:
+					q.PriorExpiresBefore = instant().Add(time.Duration(rnd.IntN(2)) * 2 * time.Hour)
 				}
 			}
 		}
@@ -102,8 +116,8 @@ var queryRules = []rule{
 }
 
 // selectsFrom60 requires that each query selects as Query.Match does among 60 records: every
-// combination of an expiry about now, a revocation, two owners and two prefixes, with changes about
-// now and an alias on each fifth.
+// combination of an expiry about now, a revocation, two owners and two prefixes, with changes and
+// prior expiries about now and an alias on each fifth.
 func (t *trial) selectsFrom60(sentence string, queries ...store.Query) {
 	t.Helper()
 	var recs []store.Record
@@ -116,6 +130,7 @@ func (t *trial) selectsFrom60(sentence string, queries ...store.Query) {
 					rec.Owner, rec.Prefix = owner, prefix
 					rec.ExpiresAt, rec.RevokedAt = expires, revoked
 					rec.CreatedAt, rec.UpdatedAt = now.AddDate(0, 0, -1), instants()[n%3]
+					rec.PriorExpiresAt = append(instants(time.Hour), time.Time{})[n/3%5]
 					if n%5 == 0 {
 						rec.Alias = "alias-" + strconv.Itoa(n)
 					}

@@ -77,6 +77,8 @@ func (t *trial) filled(n int) store.Record {
 			f.Set(reflect.ValueOf(hashOf(n)))
 		case string:
 			f.SetString(text)
+		case time.Duration:
+			f.SetInt(int64(time.Duration(1000*(i+1)+n) * time.Microsecond))
 		case int64:
 			f.SetInt(int64(1000*(i+1) + n))
 		case time.Time:

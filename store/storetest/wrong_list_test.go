@@ -193,6 +193,13 @@ var wrongQueries = []mutant{
 	{"query-selects-by-window-of-expiry", "takes never for after", selects(func(q *store.Query, rec *store.Record) bool {
 		return rec.ExpiresAt.IsZero() && q.ExpiresBefore.IsZero() || q.Match(rec)
 	})},
+	{"query-selects-by-window-of-prior-expiry", "includes the end", asks(func(q *store.Query) { q.PriorExpiresBefore = shift(q.PriorExpiresBefore, time.Microsecond) })},
+	{"query-selects-by-window-of-prior-expiry", "excludes the start", asks(func(q *store.Query) { q.PriorExpiresFrom = shift(q.PriorExpiresFrom, time.Microsecond) })},
+	{"query-selects-by-window-of-prior-expiry", "ignores the start", asks(func(q *store.Query) { q.PriorExpiresFrom = time.Time{} })},
+	{"query-selects-by-window-of-prior-expiry", "ignores the end", asks(func(q *store.Query) { q.PriorExpiresBefore = time.Time{} })},
+	{"query-selects-by-window-of-prior-expiry", "looks at ExpiresAt", selects(func(q *store.Query, rec *store.Record) bool {
+		return (&store.Query{ExpiresFrom: q.PriorExpiresFrom, ExpiresBefore: q.PriorExpiresBefore}).Match(rec)
+	})},
 	{"query-selects-by-changed-since", "excludes the instant", asks(func(q *store.Query) { q.ChangedSince = shift(q.ChangedSince, time.Microsecond) })},
 	{"query-selects-by-changed-since", "ignores it", asks(func(q *store.Query) { q.ChangedSince = time.Time{} })},
 	{"query-selects-by-changed-since", "looks at CreatedAt", selects(func(q *store.Query, rec *store.Record) bool { return !rec.CreatedAt.Before(q.ChangedSince) })},

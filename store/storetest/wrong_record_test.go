@@ -45,6 +45,8 @@ func wrongFields() []mutant {
 			switch v := field(rec, f.Name); v.Kind() {
 			case reflect.String:
 				v.SetString(strings.ReplaceAll(v.String(), "'", ""))
+			case reflect.Int64:
+				v.SetInt(v.Int() / 1e6 * 1e6) // a duration, to milliseconds
 			default:
 				v.Set(reflect.ValueOf(v.Interface().(time.Time).Truncate(time.Second)))
 			}

@@ -1,6 +1,6 @@
 -- +goose Up
 -- One row is one key, and one column one field of store.Record. Times are integers: microseconds
--- since 1970-01-01 00:00:00 UTC. In expires_at, revoked_at and last_used_at NULL means never.
+-- since 1970-01-01 00:00:00 UTC. NULL means never.
 --
 -- All text is UTF-8 in binary columns, which alone compare byte by byte in both MySQL and MariaDB:
 -- every collation that both know folds case or ignores spaces at the end. Look at it with
@@ -13,24 +13,33 @@
 -- cleaned away, an InnoDB that reads backwards can miss rows that nobody touched.
 
 CREATE TABLE IF NOT EXISTS `latchkey_keys` (
-  id             VARBINARY(20)   NOT NULL,
-  owner          VARBINARY(255)  NOT NULL,
-  prefix         VARBINARY(32)   NOT NULL,
-  alias          VARBINARY(255), -- NULL where the key has none
-  label          VARBINARY(1020) NOT NULL,
-  hint           VARBINARY(32)   NOT NULL,
-  scopes         MEDIUMBLOB      NOT NULL,
-  contacts       MEDIUMBLOB      NOT NULL,
-  metadata       MEDIUMBLOB      NOT NULL,
-  scheme         VARBINARY(255)  NOT NULL,
-  hash           VARBINARY(1024) NOT NULL,
-  created_at     BIGINT          NOT NULL,
-  updated_at     BIGINT          NOT NULL,
-  expires_at     BIGINT,
-  revoked_at     BIGINT,
-  revoked_reason VARBINARY(1020) NOT NULL,
-  last_used_at   BIGINT,
-  version        BIGINT          NOT NULL,
+  id               VARBINARY(20)   NOT NULL,
+  owner            VARBINARY(255)  NOT NULL,
+  prefix           VARBINARY(32)   NOT NULL,
+  alias            VARBINARY(255), -- NULL where the key has none
+  label            VARBINARY(1020) NOT NULL,
+  hint             VARBINARY(32)   NOT NULL,
+  scopes           MEDIUMBLOB      NOT NULL,
+  contacts         MEDIUMBLOB      NOT NULL,
+  metadata         MEDIUMBLOB      NOT NULL,
+  scheme           VARBINARY(255)  NOT NULL,
+  hash             VARBINARY(1024) NOT NULL,
+  created_at       BIGINT          NOT NULL,
+  updated_at       BIGINT          NOT NULL,
+  expires_at       BIGINT,
+  revoked_at       BIGINT,
+  revoked_reason   VARBINARY(1020) NOT NULL,
+  last_used_at     BIGINT,
+  rotated_at       BIGINT,
+  activated_at     BIGINT,
+  grace            BIGINT          NOT NULL,
+  prior_hint       VARBINARY(32)   NOT NULL,
+  prior_scheme     VARBINARY(255)  NOT NULL,
+  prior_hash       VARBINARY(1024) NOT NULL,
+  prior_expires_at BIGINT,
+  reminded_for     BIGINT,
+  reminding_until  BIGINT,
+  version          BIGINT          NOT NULL,
 
   PRIMARY KEY (id DESC),
 
@@ -41,6 +50,7 @@ CREATE TABLE IF NOT EXISTS `latchkey_keys` (
   INDEX `latchkey_keys_active` (owner, revoked_at, expires_at),
   UNIQUE INDEX `latchkey_keys_alias` (alias),
   INDEX `latchkey_keys_expires` (expires_at),
+  INDEX `latchkey_keys_prior` (prior_expires_at),
   INDEX `latchkey_keys_revoked` (revoked_at),
   INDEX `latchkey_keys_updated` (updated_at)
 ) ENGINE = InnoDB;

@@ -1,6 +1,6 @@
 -- +goose Up
 -- One row is one key, and one column one field of store.Record. Times are integers: microseconds
--- since 1970-01-01 00:00:00 UTC. In expires_at, revoked_at and last_used_at NULL means never.
+-- since 1970-01-01 00:00:00 UTC. NULL means never.
 --
 -- COLLATE "C" compares text byte by byte, whatever the collation of the database: ids sort as in
 -- every other store, and no two spellings are taken for one.
@@ -8,24 +8,33 @@
 -- ASC, the default of PostgreSQL, keeps engines that spread an index by hash from doing so here.
 
 CREATE TABLE "latchkey_keys" (
-  id             text COLLATE "C" NOT NULL PRIMARY KEY,
-  owner          text COLLATE "C" NOT NULL,
-  prefix         text COLLATE "C" NOT NULL,
-  alias          text COLLATE "C", -- NULL where the key has none
-  label          text COLLATE "C" NOT NULL,
-  hint           text COLLATE "C" NOT NULL,
-  scopes         text COLLATE "C" NOT NULL,
-  contacts       text COLLATE "C" NOT NULL,
-  metadata       text COLLATE "C" NOT NULL,
-  scheme         text COLLATE "C" NOT NULL,
-  hash           bytea            NOT NULL,
-  created_at     bigint           NOT NULL,
-  updated_at     bigint           NOT NULL,
-  expires_at     bigint,
-  revoked_at     bigint,
-  revoked_reason text COLLATE "C" NOT NULL,
-  last_used_at   bigint,
-  version        bigint           NOT NULL
+  id               text COLLATE "C" NOT NULL PRIMARY KEY,
+  owner            text COLLATE "C" NOT NULL,
+  prefix           text COLLATE "C" NOT NULL,
+  alias            text COLLATE "C", -- NULL where the key has none
+  label            text COLLATE "C" NOT NULL,
+  hint             text COLLATE "C" NOT NULL,
+  scopes           text COLLATE "C" NOT NULL,
+  contacts         text COLLATE "C" NOT NULL,
+  metadata         text COLLATE "C" NOT NULL,
+  scheme           text COLLATE "C" NOT NULL,
+  hash             bytea            NOT NULL,
+  created_at       bigint           NOT NULL,
+  updated_at       bigint           NOT NULL,
+  expires_at       bigint,
+  revoked_at       bigint,
+  revoked_reason   text COLLATE "C" NOT NULL,
+  last_used_at     bigint,
+  rotated_at       bigint,
+  activated_at     bigint,
+  grace            bigint           NOT NULL,
+  prior_hint       text COLLATE "C" NOT NULL,
+  prior_scheme     text COLLATE "C" NOT NULL,
+  prior_hash       bytea            NOT NULL,
+  prior_expires_at bigint,
+  reminded_for     bigint,
+  reminding_until  bigint,
+  version          bigint           NOT NULL
 );
 
 -- An owner's page walks this index backwards from the cursor. The last two columns let a page of keys in
@@ -39,6 +48,8 @@ CREATE INDEX "latchkey_keys_active" ON "latchkey_keys" (owner ASC, expires_at AS
 CREATE UNIQUE INDEX "latchkey_keys_alias" ON "latchkey_keys" (alias) WHERE alias IS NOT NULL;
 
 CREATE INDEX "latchkey_keys_expires" ON "latchkey_keys" (expires_at ASC) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX "latchkey_keys_prior" ON "latchkey_keys" (prior_expires_at ASC) WHERE prior_expires_at IS NOT NULL;
 
 CREATE INDEX "latchkey_keys_revoked" ON "latchkey_keys" (revoked_at ASC) WHERE revoked_at IS NOT NULL;
 

@@ -1,6 +1,6 @@
 -- +goose Up
 -- One row is one key, and one column one field of store.Record. Times are integers: microseconds
--- since 1970-01-01 00:00:00 UTC. In expires_at, revoked_at and last_used_at NULL means never.
+-- since 1970-01-01 00:00:00 UTC. NULL means never.
 --
 -- STRICT: a value of the wrong type is an error and not a silent conversion. Without it an id
 -- written as a blob would never equal the same id looked up as text.
@@ -12,24 +12,33 @@
 -- into a scan. Do not rename or drop them.
 
 CREATE TABLE "latchkey_keys" (
-  id             TEXT    NOT NULL PRIMARY KEY,
-  owner          TEXT    NOT NULL,
-  prefix         TEXT    NOT NULL,
-  alias          TEXT, -- NULL where the key has none
-  label          TEXT    NOT NULL,
-  hint           TEXT    NOT NULL,
-  scopes         TEXT    NOT NULL,
-  contacts       TEXT    NOT NULL,
-  metadata       TEXT    NOT NULL,
-  scheme         TEXT    NOT NULL,
-  hash           BLOB    NOT NULL,
-  created_at     INTEGER NOT NULL,
-  updated_at     INTEGER NOT NULL,
-  expires_at     INTEGER,
-  revoked_at     INTEGER,
-  revoked_reason TEXT    NOT NULL,
-  last_used_at   INTEGER,
-  version        INTEGER NOT NULL
+  id               TEXT    NOT NULL PRIMARY KEY,
+  owner            TEXT    NOT NULL,
+  prefix           TEXT    NOT NULL,
+  alias            TEXT, -- NULL where the key has none
+  label            TEXT    NOT NULL,
+  hint             TEXT    NOT NULL,
+  scopes           TEXT    NOT NULL,
+  contacts         TEXT    NOT NULL,
+  metadata         TEXT    NOT NULL,
+  scheme           TEXT    NOT NULL,
+  hash             BLOB    NOT NULL,
+  created_at       INTEGER NOT NULL,
+  updated_at       INTEGER NOT NULL,
+  expires_at       INTEGER,
+  revoked_at       INTEGER,
+  revoked_reason   TEXT    NOT NULL,
+  last_used_at     INTEGER,
+  rotated_at       INTEGER,
+  activated_at     INTEGER,
+  grace            INTEGER NOT NULL,
+  prior_hint       TEXT    NOT NULL,
+  prior_scheme     TEXT    NOT NULL,
+  prior_hash       BLOB    NOT NULL,
+  prior_expires_at INTEGER,
+  reminded_for     INTEGER,
+  reminding_until  INTEGER,
+  version          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- An owner's page walks this index backwards from the cursor. The last two columns let a page of keys in
@@ -42,6 +51,8 @@ CREATE INDEX "latchkey_keys_active" ON "latchkey_keys" (owner, revoked_at, expir
 CREATE UNIQUE INDEX "latchkey_keys_alias" ON "latchkey_keys" (alias) WHERE alias IS NOT NULL;
 
 CREATE INDEX "latchkey_keys_expires" ON "latchkey_keys" (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX "latchkey_keys_prior" ON "latchkey_keys" (prior_expires_at) WHERE prior_expires_at IS NOT NULL;
 
 CREATE INDEX "latchkey_keys_revoked" ON "latchkey_keys" (revoked_at) WHERE revoked_at IS NOT NULL;
 
