@@ -28,6 +28,10 @@ var (
 	// ErrRevoked says that the token is right and its key is revoked.
 	ErrRevoked = fmt.Errorf("%w: revoked", ErrInvalid)
 
+	// ErrSuperseded says that the token was right until a rotation replaced it, and that its grace is
+	// over: somebody still uses it.
+	ErrSuperseded = fmt.Errorf("%w: superseded", ErrInvalid)
+
 	// ErrCorrupt says that what the store keeps for the key can't be verified against. It calls
 	// for an operator: somebody or something wrote to the store past the library.
 	ErrCorrupt = fmt.Errorf("%w: corrupt record", ErrInvalid)
@@ -49,6 +53,10 @@ var (
 	// ErrConflict.
 	ErrNotActive = fmt.Errorf("apikey: the key is revoked or expired: %w", ErrConflict)
 
+	// ErrInGrace says that a key can't be rotated, other than Immediately, while the token before is
+	// in its grace: a third token would cut that short. It wraps ErrConflict.
+	ErrInGrace = fmt.Errorf("apikey: the token before the last rotation is still in its grace: %w", ErrConflict)
+
 	// ErrForbidden says that the request goes beyond what its issuer may grant.
 	ErrForbidden = errors.New("apikey: beyond what may be granted")
 
@@ -65,7 +73,7 @@ var ErrUnavailable = errors.New("apikey: unavailable")
 // its public id and holds nothing of the secret.
 type RefusedError struct {
 	KeyID string // the id in the token; the key need not exist
-	Err   error  // ErrUnknown, ErrExpired, ErrRevoked or ErrCorrupt
+	Err   error  // ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt
 }
 
 // Error tells the reason and the id.

@@ -73,15 +73,15 @@ func (h *hasher) hash(secret string) (scheme string, hash store.Hash) {
 // noHash stands in for the hash of a key that does not exist.
 const noHash = store.Hash("no SHA-256 of a secret, 32 bytes")
 
-// spend hashes a secret under every scheme it knows but the one it was hashed under already, and
+// spend hashes a secret under every scheme it knows but those it was hashed under already, and
 // compares, so that all refusals come to the same work.
-func (h *hasher) spend(secret, hashed string) {
-	if hashed != schemeSHA256 {
+func (h *hasher) spend(secret, hashed, prior string) {
+	if hashed != schemeSHA256 && prior != schemeSHA256 {
 		d, _ := h.sum(schemeSHA256, secret)
 		d.equal(noHash)
 	}
 	for _, p := range h.peppers {
-		if p.scheme != hashed && p.scheme != schemeSHA256 {
+		if p.scheme != hashed && p.scheme != prior && p.scheme != schemeSHA256 {
 			d := p.sum(secret)
 			d.equal(noHash)
 		}

@@ -68,7 +68,9 @@ func (s *Service) Issue(ctx context.Context, r Request) (Token, Key, error) {
 		rec.Scheme, rec.Hash = s.hasher.hash(secret)
 		switch err = s.store.Create(ctx, rec, s.maxPerOwner); {
 		case err == nil:
-			return newToken(token), keyOf(&rec), nil
+			key := keyOf(&rec)
+			s.observe(ctx, Event{Kind: EventIssued, At: rec.CreatedAt, Key: key})
+			return newToken(token), key, nil
 		case !errors.Is(err, store.ErrExists):
 			return Token{}, Key{}, fromStore(err)
 		}

@@ -28,6 +28,12 @@ type Key struct {
 	scopes   string
 	contacts string
 	metadata string
+
+	// What few callers ask for, in a third of the space: a key is copied with every verification.
+	lastUsedAt, rotatedAt, activatedAt, priorExpiresAt, remindedFor instant
+
+	priorHint  string
+	superseded bool
 }
 
 func keyOf(rec *store.Record) Key {
@@ -43,7 +49,92 @@ func keyOf(rec *store.Record) Key {
 		scopes:        rec.Scopes,
 		contacts:      rec.Contacts,
 		metadata:      rec.Metadata,
+
+		lastUsedAt:     instantOf(rec.LastUsedAt),
+		rotatedAt:      instantOf(rec.RotatedAt),
+		activatedAt:    instantOf(rec.ActivatedAt),
+		priorExpiresAt: instantOf(rec.PriorExpiresAt),
+		remindedFor:    instantOf(rec.RemindedFor),
+		priorHint:      rec.PriorHint,
 	}
+}
+
+// An instant is a time in microseconds from the zero time, which it therefore is at zero.
+type instant int64
+
+var zeroMicro = time.Time{}.UnixMicro()
+
+func instantOf(t time.Time) instant { return instant(t.UnixMicro() - zeroMicro) }
+
+func (i instant) time() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(i) + zeroMicro).UTC()
+}
+
+// LastUsedAt returns when the key was last used, as precisely as Config.LastUsedEvery says and as
+// late as Run writes it; the zero time if it never was.
+func (k Key) LastUsedAt() time.Time { return k.lastUsedAt.time() }
+
+// RemindedFor returns the latest instant for which people were reminded of the key; see
+// [Service.Remind].
+func (k Key) RemindedFor() time.Time { return k.remindedFor.time() }
+
+// A Handover tells how far the replacement of a token by [Service.Rotate] has come.
+type Handover struct {
+	// RotatedAt is when the new token was made.
+	RotatedAt time.Time
+
+	// ActivatedAt is when the new token was first used, or the zero time while it is pending.
+	ActivatedAt time.Time
+
+	// PriorExpiresAt is the first instant at which the old token is refused. It is the zero time, for
+	// never, only while the new token of a key without expiry is pending.
+	PriorExpiresAt time.Time
+
+	// PriorHint is the Hint of the old token.
+	PriorHint string
+}
+
+// Pending reports whether nobody has used the new token yet.
+func (h Handover) Pending() bool { return h.ActivatedAt.IsZero() }
+
+// Handover returns how far the last rotation of the key has come, and false if there was none.
+func (k Key) Handover() (Handover, bool) {
+	if k.rotatedAt == 0 {
+		return Handover{}, false
+	}
+	return Handover{
+		RotatedAt:      k.rotatedAt.time(),
+		ActivatedAt:    k.activatedAt.time(),
+		PriorExpiresAt: k.priorExpiresAt.time(),
+		PriorHint:      k.priorHint,
+	}, true
+}
+
+// Superseded reports whether the key was verified by its old token, which a rotation has replaced and
+// which is going to end at [Key.TokenExpiresAt]. A handler may tell the client.
+func (k Key) Superseded() bool { return k.superseded }
+
+// TokenExpiresAt returns the first instant at which the token that the key was verified by is refused,
+// zero for never. It is ExpiresAt, but for an old token that a rotation has replaced.
+func (k Key) TokenExpiresAt() time.Time {
+	if k.superseded && k.priorExpiresAt != 0 {
+		return k.priorExpiresAt.time()
+	}
+	return k.ExpiresAt
+}
+
+// EndsAt returns when whoever holds the key has to have acted, zero for never: the end of the old
+// token, as long as that works at the given time and nobody has used the new one, and otherwise
+// ExpiresAt.
+func (k Key) EndsAt(at time.Time) time.Time {
+	prior := k.priorExpiresAt.time()
+	if k.rotatedAt != 0 && k.activatedAt == 0 && at.Before(prior) {
+		return prior
+	}
+	return k.ExpiresAt
 }
 
 // Scopes returns a copy of what the key was granted, in the order given when it was issued. It is

@@ -66,7 +66,9 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 	if err := s.check(c); err != nil {
 		return Key{}, err
 	}
-	return s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+	var at time.Time
+	key, err := s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		at = now
 		if !rec.Active(now) {
 			return ErrNotActive
 		}
@@ -87,6 +89,10 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 		}
 		return c.Ceiling.covers(rec, len(c.Scopes) > 0)
 	})
+	if err == nil {
+		s.observe(ctx, Event{Kind: EventUpdated, At: at, Key: key})
+	}
+	return key, err
 }
 
 // shorten makes the record expire sooner, unless expires is zero.
@@ -103,6 +109,11 @@ func shorten(rec *store.Record, expires, now time.Time) error {
 		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
 	}
 	rec.ExpiresAt = expires
+	if !rec.PriorExpired(expires) {
+		rec.PriorExpiresAt = expires
+	}
+	// Whoever was told of the later instant has yet to be told of this one.
+	rec.RemindedFor = time.Time{}
 	return nil
 }
 
@@ -153,7 +164,10 @@ func (s *Service) revoke(ctx context.Context, ref Ref, reason string) (key Key, 
 		rec.RevokedReason = reason
 		return nil
 	})
-	return key, revoked && err == nil, err
+	if revoked = revoked && err == nil; revoked {
+		s.observe(ctx, Event{Kind: EventRevoked, At: key.RevokedAt, Key: key})
+	}
+	return key, revoked, err
 }
 
 // RevokeAll revokes every key the owner has under the service's prefix and returns how many it

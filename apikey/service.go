@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"sync/atomic"
 	"time"
 
 	"github.com/opengovsg/latchkey/store"
@@ -75,13 +74,25 @@ type Config struct {
 	// remembers stays good forever then.
 	AllowNeverExpires bool
 
+	// LastUsedEvery is how precisely it is kept when a key was last used, and how often Run writes it:
+	// every minute where zero, otherwise 1 second to 24 hours. A key is written at most once in that
+	// time, however often it is used.
+	LastUsedEvery time.Duration
+
+	// Observer, where not nil, is told what happens to keys, after it was decided: it can neither
+	// allow nor deny, and its panics are recovered. Calls that manage keys tell it before they return,
+	// with their own context; what verifications have to tell waits for Run, up to 256 events, so that
+	// no request waits for it. Refusals of tokens that open nothing are counted in Stats and are no
+	// events, so that nobody without a key can flood it. It must be safe for concurrent use.
+	Observer func(ctx context.Context, e Event)
+
 	// Now is the clock, read once per call: time.Now where nil. It must be safe for concurrent use.
 	Now func() time.Time
 }
 
 // A Service issues, verifies and manages the keys of one prefix. Make one with [New]; the zero
-// Service refuses every call with [ErrUnavailable]. It is safe for concurrent use, starts nothing
-// and needs no closing.
+// Service refuses every call with [ErrUnavailable]. It is safe for concurrent use and starts nothing;
+// [Service.Run] is for the application to place.
 type Service struct {
 	store       store.Store
 	format      Format
@@ -93,14 +104,13 @@ type Service struct {
 	allowNever  bool
 	now         func() time.Time
 
-	rehashing *rehashing // shared by the services that WithStore makes
-}
+	observer func(context.Context, Event)
 
-// rehashing is whether a key is being rehashed now, and when the next one may be, in Unix
-// nanoseconds.
-type rehashing struct {
-	busy  atomic.Bool
-	after atomic.Int64
+	// Shared by the services that WithStore makes.
+	rehashing, activating *courtesy
+	usage                 *usage
+	stats                 *counters
+	events                chan Event
 }
 
 var _ Verifier = (*Service)(nil)
@@ -131,7 +141,12 @@ func New(st store.Store, c Config) (*Service, error) {
 		maxPerOwner: c.MaxPerOwner,
 		allowNever:  c.AllowNeverExpires,
 		now:         c.Now,
-		rehashing:   new(rehashing),
+		observer:    c.Observer,
+		rehashing:   new(courtesy),
+		activating:  new(courtesy),
+		usage:       &usage{every: c.LastUsedEvery},
+		stats:       new(counters),
+		events:      make(chan Event, queuedEvents),
 	}
 	if s.maxTTL == 0 {
 		s.maxTTL = defaultMaxTTL
@@ -150,6 +165,12 @@ func New(st store.Store, c Config) (*Service, error) {
 	}
 	if s.maxPerOwner < 1 || s.maxPerOwner > highestPerUser {
 		return nil, &ArgumentError{"MaxPerOwner", fmt.Sprintf("must be 1 to %d", highestPerUser)}
+	}
+	if s.usage.every == 0 {
+		s.usage.every = defaultLastUsedEvery
+	}
+	if s.usage.every < minLastUsedEvery || s.usage.every > maxLastUsedEvery {
+		return nil, &ArgumentError{"LastUsedEvery", fmt.Sprintf("must be %s to %s", span(minLastUsedEvery), span(maxLastUsedEvery))}
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/opengovsg/latchkey/store"
@@ -22,81 +23,152 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 //
 // A token that is not good is refused with an error that wraps [ErrInvalid]: ErrMalformed at once,
 // without hashing or asking the store, and otherwise a [*RefusedError] that names the key's id and
-// wraps ErrUnknown, ErrExpired, ErrRevoked or ErrCorrupt. Any other error wraps [ErrUnavailable]:
-// the store could not answer, the record needs a pepper that is not configured, or the context
-// ended. A client must be told the difference between the two kinds, and nothing else.
+// wraps ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt. Any other error wraps
+// [ErrUnavailable]: the store could not answer, the record needs a pepper that is not configured, or
+// the context ended. A client must be told the difference between the two kinds, and nothing else.
 //
 // Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
-// every process. It writes only to rehash a key under a new pepper, once for each key, and a failure
-// to do so fails nothing.
+// every process. It writes only when the new token of a rotated key is first used, and to rehash a
+// key under a new pepper, once for each, and a failure to do so fails nothing. That the key was used
+// is noted in memory; see [Service.Run].
 func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 	if err := s.ready(ctx); err != nil {
 		return Key{}, err
 	}
 	id, secret, ok := s.format.parse(token)
 	if !ok {
+		s.stats.malformed.Add(1)
 		return Key{}, ErrMalformed
 	}
 	rec, err := s.store.Get(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return s.unknown(id, secret, "")
+		return s.unknown(id, secret, "", "")
 	case err != nil:
-		return Key{}, unavailable(err)
+		return s.unverified(err)
 	case rec.ID != id || rec.Owner == "":
-		return Key{}, unavailable(errWrongRecord)
+		return s.unverified(errWrongRecord)
 	case rec.Prefix != s.format.prefix:
 		// Before its scheme is looked at: another environment's pepper is none of ours.
-		return s.unknown(id, secret, "")
+		return s.unknown(id, secret, "", "")
 	}
 
 	d, known := s.hasher.sum(rec.Scheme, secret)
 	if !known {
-		return Key{}, unavailable(fmt.Errorf("key %s is hashed as %q, for which no pepper is configured", id, rec.Scheme))
+		return s.unverified(noPepper(id, rec.Scheme))
 	}
 	if len(rec.Hash) != len(d) {
-		return Key{}, &RefusedError{id, ErrCorrupt}
+		return s.refused(id, ErrCorrupt)
 	}
-	if !d.equal(rec.Hash) {
-		return s.unknown(id, secret, rec.Scheme)
-	}
-	if !rec.RevokedAt.IsZero() {
-		return Key{}, &RefusedError{id, ErrRevoked}
+	current := d.equal(rec.Hash)
+	switch {
+	case !current && rec.PriorHash == "":
+		return s.unknown(id, secret, rec.Scheme, "")
+	case current && !rec.RevokedAt.IsZero():
+		return s.refused(id, ErrRevoked)
 	}
 	// Read after the store answered, however long that took: what expired meanwhile is expired.
 	now, err := s.clock()
-	if err != nil {
-		return Key{}, err
-	}
-	if rec.Expired(now) {
-		return Key{}, &RefusedError{id, ErrExpired}
+	switch {
+	case err != nil:
+		return s.unverified(err)
+	case !current:
+		return s.verifyPrior(ctx, rec, secret, &d, now)
+	case rec.Expired(now):
+		return s.refused(id, ErrExpired)
+	case rec.Pending():
+		rec = s.activated(ctx, rec, now)
 	}
 	if rec.Scheme != s.hasher.scheme {
-		s.rehash(ctx, rec, secret, now)
+		s.rehash(ctx, rec, now, func(rec *store.Record) {
+			rec.Scheme, rec.Hash = s.hasher.hash(secret)
+		})
 	}
-	// A store that overlooks its context must not have a handler run for a client that has gone.
-	if err := ctx.Err(); err != nil {
-		return Key{}, unavailable(err)
-	}
-	return keyOf(&rec), nil
+	return s.verified(ctx, &rec, now)
 }
 
-// unknown refuses a token of which the secret was hashed under the given scheme alone, or not at all,
-// after the rest of the work: what a refusal costs must not tell which ids exist.
-func (s *Service) unknown(id, secret, hashed string) (Key, error) {
-	s.hasher.spend(secret, hashed)
-	return Key{}, &RefusedError{id, ErrUnknown}
+// verifyPrior verifies a secret that is not the one of the key, and that d hashes under the scheme of
+// that one, against the secret before the last rotation.
+func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret string, d *digest, now time.Time) (Key, error) {
+	if rec.PriorScheme != rec.Scheme {
+		prior, known := s.hasher.sum(rec.PriorScheme, secret)
+		if !known && rec.PriorExpired(now) {
+			// Its pepper may have gone, since it opens nothing any more.
+			return s.unknown(rec.ID, secret, rec.Scheme, "")
+		}
+		if !known {
+			return s.unverified(noPepper(rec.ID, rec.PriorScheme))
+		}
+		d = &prior
+	}
+	switch {
+	case len(rec.PriorHash) != len(d):
+		return s.refused(rec.ID, ErrCorrupt)
+	case !d.equal(rec.PriorHash):
+		return s.unknown(rec.ID, secret, rec.Scheme, rec.PriorScheme)
+	case !rec.RevokedAt.IsZero():
+		return s.refused(rec.ID, ErrRevoked)
+	case rec.Expired(now):
+		return s.refused(rec.ID, ErrExpired)
+	case rec.PriorExpired(now):
+		s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+		return s.refused(rec.ID, ErrSuperseded)
+	}
+	if rec.PriorScheme != s.hasher.scheme {
+		s.rehash(ctx, rec, now, func(rec *store.Record) {
+			rec.PriorScheme, rec.PriorHash = s.hasher.hash(secret)
+		})
+	}
+	key, err := s.verified(ctx, &rec, now)
+	key.superseded = err == nil
+	return key, err
+}
+
+// verified accepts the token of a record.
+func (s *Service) verified(ctx context.Context, rec *store.Record, now time.Time) (Key, error) {
+	// A store that overlooks its context must not have a handler run for a client that has gone.
+	if err := ctx.Err(); err != nil {
+		return s.unverified(err)
+	}
+	s.usage.note(rec.ID, rec.LastUsedAt, now)
+	s.stats.verified.add(rec.ID)
+	return keyOf(rec), nil
+}
+
+// unverified answers that nobody could tell.
+func (s *Service) unverified(err error) (Key, error) {
+	s.stats.unavailable.Add(1)
+	if errors.Is(err, ErrUnavailable) {
+		return Key{}, err
+	}
+	return Key{}, unavailable(err)
+}
+
+func noPepper(id, scheme string) error {
+	return fmt.Errorf("key %s is hashed as %q, for which no pepper is configured", id, scheme)
+}
+
+func (s *Service) refused(id string, reason error) (Key, error) {
+	s.stats.refused(reason)
+	return Key{}, &RefusedError{id, reason}
+}
+
+// unknown refuses a token of which the secret was hashed under the given schemes alone, where not
+// empty, after the rest of the work: what a refusal costs must not tell which ids exist.
+func (s *Service) unknown(id, secret, hashed, prior string) (Key, error) {
+	s.hasher.spend(secret, hashed, prior)
+	return s.refused(id, ErrUnknown)
 }
 
 // rehash writes the hash of a secret that has just verified under the scheme of new keys. Comparing
 // and swapping keeps it from undoing anything, a revocation above all, that came in between. One at a
 // time, so that a database that is slow to write holds up one request and not all of them.
-func (s *Service) rehash(ctx context.Context, rec store.Record, secret string, now time.Time) {
-	if now.UnixNano() < s.rehashing.after.Load() || !s.rehashing.busy.CompareAndSwap(false, true) {
+func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, hash func(*store.Record)) {
+	if !s.rehashing.due(now) || !s.rehashing.busy.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.rehashing.busy.Store(false)
-	rec.Scheme, rec.Hash = s.hasher.hash(secret)
+	hash(&rec)
 	rec.UpdatedAt = later(rec.UpdatedAt, now.Truncate(time.Microsecond))
 	// A time of its own: a client that never waits long must not keep its key from being rehashed,
 	// nor the failure from being noticed.
@@ -104,6 +176,17 @@ func (s *Service) rehash(ctx context.Context, rec store.Record, secret string, n
 	defer cancel()
 	err := s.store.Update(ctx, rec)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
-		s.rehashing.after.Store(now.Add(rehashPause).UnixNano())
+		s.rehashing.pause(now, rehashPause)
 	}
 }
+
+// A courtesy is a write that a verification makes on the side. After a failure it is left alone for a
+// while.
+type courtesy struct {
+	busy  atomic.Bool
+	after atomic.Int64 // Unix nanoseconds
+}
+
+func (c *courtesy) due(now time.Time) bool { return now.UnixNano() >= c.after.Load() }
+
+func (c *courtesy) pause(now time.Time, d time.Duration) { c.after.Store(now.Add(d).UnixNano()) }

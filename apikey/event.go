@@ -1,0 +1,68 @@
+package apikey
+
+import (
+	"context"
+	"time"
+)
+
+// An EventKind says what happened to a key.
+type EventKind string
+
+// The kinds of events.
+const (
+	// EventIssued: the key was issued.
+	EventIssued EventKind = "issued"
+
+	// EventUpdated: the key's label, contacts, metadata, scopes or expiry changed.
+	EventUpdated EventKind = "updated"
+
+	// EventRotated: a new token was made for the key.
+	EventRotated EventKind = "rotated"
+
+	// EventActivated: the new token was used for the first time, and the grace of the old one began.
+	EventActivated EventKind = "activated"
+
+	// EventLateUse: the old token was presented after its grace and refused. Somebody still uses it.
+	EventLateUse EventKind = "late use"
+
+	// EventRevoked: the key was revoked. Key.RevokedReason says why.
+	EventRevoked EventKind = "revoked"
+
+	// EventReminded: people were told that the key expires.
+	EventReminded EventKind = "reminded"
+)
+
+// An Event is something that happened to a key. It holds no secret: it is safe to log.
+type Event struct {
+	Kind EventKind
+	At   time.Time // by the service's clock
+	Key  Key       // as it was right after
+}
+
+// queuedEvents is how many events of verifications wait for Run at most.
+const queuedEvents = 256
+
+// observe hands an event to the observer, whose panic must not change what was decided.
+func (s *Service) observe(ctx context.Context, e Event) {
+	if s.observer == nil {
+		return
+	}
+	defer func() {
+		if recover() != nil {
+			s.stats.eventsLost.Add(1)
+		}
+	}()
+	s.observer(ctx, e)
+}
+
+// queue leaves an event of a verification to Run, so that no request waits for an observer.
+func (s *Service) queue(e Event) {
+	if s.observer == nil {
+		return
+	}
+	select {
+	case s.events <- e:
+	default:
+		s.stats.eventsLost.Add(1)
+	}
+}

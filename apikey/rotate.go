@@ -1,0 +1,183 @@
+package apikey
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+const (
+	defaultGrace = 24 * time.Hour
+	maxGrace     = 30 * 24 * time.Hour
+
+	// activateTimeout bounds what a verification waits for the write that records the first use of a
+	// new token, and activatePause keeps a database that can't be written from seeing an attempt with
+	// every request.
+	activateTimeout = 500 * time.Millisecond
+	activatePause   = time.Second
+	activateTries   = 3
+)
+
+// A Rotation says how to replace the token of a key.
+type Rotation struct {
+	// Grace is how long the old token goes on from the moment the new one is first used, though
+	// never longer than it had: 24 hours where zero, at most 30 days.
+	Grace time.Duration
+
+	// Immediately ends the old token at once, and with it every client that still uses it. It is for
+	// a token that leaked. Grace must be zero.
+	Immediately bool
+
+	// ExpiresIn is the life of the key from now, at least a second and at most Config.MaxTTL. Zero:
+	// Config.DefaultTTL, or what the key has left if that is more.
+	ExpiresIn time.Duration
+
+	// Hint, where not empty, is the Key.Hint that whoever rotates has seen. A key whose token was
+	// replaced since is left alone, with ErrConflict: of two who press the button at once, one wins.
+	Hint string
+
+	// Ceiling bounds the rotation to what whoever asks may grant: a key of its owner, and none that
+	// outlives it. Nil: no bound but Config.MaxTTL.
+	Ceiling *Ceiling
+}
+
+// Rotate makes a new token for the key, which keeps its id, owner, label, scopes and contacts, and
+// renews its expiry. The token is shown to its owner now and can't be had again.
+//
+// Until the new token is first used both work, the old one for as long as it had. That first use
+// activates the new token: from then on the old one has Grace left and no more. After that it is
+// refused with [ErrSuperseded]. Rotating again before the new token was used cancels it and leaves
+// the old one as it is; while an old token is in its grace, only Immediately rotates again.
+//
+// Rotate fails with an [*ArgumentError] that names the field, with [ErrNotFound] as [Service.Get]
+// does, with [ErrForbidden] if the rotation goes beyond its Ceiling, with [ErrNotActive] if the key is
+// revoked or expired, with [ErrInGrace] if an old token is still in its grace, with [ErrConflict] if
+// somebody else rotated the key at the same time or since Hint was seen, and with
+// [ErrUnavailable] otherwise. No token is returned with an error, and when the store's answer was lost
+// on the way the old token goes on as before.
+func (s *Service) Rotate(ctx context.Context, ref Ref, r Rotation) (Token, Key, error) {
+	if err := s.ready(ctx); err != nil {
+		return Token{}, Key{}, err
+	}
+	if err := s.checkRotation(r); err != nil {
+		return Token{}, Key{}, err
+	}
+	var (
+		token string
+		seen  *store.Record
+	)
+	key, err := s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		if seen != nil && !seen.RotatedAt.Equal(rec.RotatedAt) || r.Hint != "" && r.Hint != rec.Hint {
+			return ErrConflict // somebody else has just been shown a token that this one would cancel
+		}
+		before := *rec
+		seen = &before
+		if err := s.rotate(rec, r, now); err != nil {
+			return err
+		}
+		_, secret := generate(now)
+		token = s.format.join(rec.ID, secret)
+		rec.Hint = token[len(token)-hintLen:]
+		rec.Scheme, rec.Hash = s.hasher.hash(secret)
+		return nil
+	})
+	if err != nil {
+		return Token{}, Key{}, err
+	}
+	s.observe(ctx, Event{Kind: EventRotated, At: key.rotatedAt.time(), Key: key})
+	return newToken(token), key, nil
+}
+
+func (s *Service) checkRotation(r Rotation) error {
+	switch {
+	case r.Grace < 0 || r.Grace > maxGrace:
+		return &ArgumentError{"Grace", fmt.Sprintf("must be 0 to %s", span(maxGrace))}
+	case r.Immediately && r.Grace != 0:
+		return &ArgumentError{"Grace", "must be zero where Immediately is set"}
+	case r.ExpiresIn != 0 && (r.ExpiresIn < minTTL || r.ExpiresIn > s.maxTTL):
+		return &ArgumentError{"ExpiresIn", fmt.Sprintf("must be %s to %s", span(minTTL), span(s.maxTTL))}
+	}
+	return nil
+}
+
+// rotate makes room in the record for a new secret.
+func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
+	if !rec.Active(now) {
+		return ErrNotActive
+	}
+	if !rec.Pending() { // else the secret that nobody used goes, and the one before it stays as it is
+		if !rec.PriorExpired(now) && !r.Immediately {
+			return ErrInGrace
+		}
+		rec.PriorHint, rec.PriorScheme, rec.PriorHash = rec.Hint, rec.Scheme, rec.Hash
+		rec.PriorExpiresAt = rec.ExpiresAt
+	}
+	rec.RotatedAt = later(rec.RotatedAt.Add(time.Microsecond), now) // no two rotations look alike
+	rec.ActivatedAt = time.Time{}
+	rec.Grace = cmp.Or(r.Grace.Truncate(time.Microsecond), defaultGrace)
+	if r.Immediately {
+		rec.Grace = 0
+		activate(rec, now)
+	}
+	rec.ExpiresAt = s.renewed(rec.ExpiresAt, r.ExpiresIn, now)
+	return r.Ceiling.covers(rec, true)
+}
+
+// activate begins the grace of the secret before, which never prolongs it.
+func activate(rec *store.Record, now time.Time) {
+	rec.ActivatedAt = now
+	if end := now.Add(rec.Grace); rec.PriorExpiresAt.IsZero() || end.Before(rec.PriorExpiresAt) {
+		rec.PriorExpiresAt = end
+	}
+}
+
+// renewed returns when a key that is rotated now expires.
+func (s *Service) renewed(expires time.Time, in time.Duration, now time.Time) time.Time {
+	switch {
+	case in != 0:
+		return now.Add(in).Truncate(time.Microsecond)
+	case expires.IsZero():
+		return expires
+	}
+	return later(expires, now.Add(s.defaultTTL).Truncate(time.Microsecond))
+}
+
+// activated records that the new token of a key was used for the first time, and returns the record as
+// it then is. Where that can't be written the token works all the same: the old one goes on, and the
+// next use tries again.
+func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time) store.Record {
+	if !s.activating.due(now) {
+		return rec
+	}
+	// A time of its own, as for rehashing.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), activateTimeout)
+	defer cancel()
+	used := rec
+	for range activateTries {
+		next := used
+		activate(&next, now.Truncate(time.Microsecond))
+		next.UpdatedAt = later(next.UpdatedAt, next.ActivatedAt)
+		err := s.store.Update(ctx, next)
+		if err == nil {
+			next.Version++ // a rehash may follow
+			s.queue(Event{Kind: EventActivated, At: next.ActivatedAt, Key: keyOf(&next)})
+			return next
+		}
+		if errors.Is(err, store.ErrConflict) {
+			// Something else of the key changed, or somebody else was first, or rotated it again.
+			used, err = s.store.Get(ctx, rec.ID)
+			if err == nil && (!used.Pending() || used.Hash != rec.Hash || used.Owner != rec.Owner || !used.RevokedAt.IsZero()) {
+				return rec
+			}
+		}
+		if err != nil {
+			s.activating.pause(now, activatePause)
+			return rec
+		}
+	}
+	return rec
+}

@@ -1,0 +1,128 @@
+package apikey
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/opengovsg/latchkey/store"
+)
+
+const (
+	defaultLastUsedEvery = time.Minute
+	minLastUsedEvery     = time.Second
+	maxLastUsedEvery     = 24 * time.Hour
+
+	// usesPerTouch is how many uses go to the store in one batch.
+	usesPerTouch = 500
+
+	usageShards = 16
+	maxUses     = 1 << 17 // of about a hundred bytes each
+)
+
+// usage remembers when keys were used until that is written. It is bounded: where the store can't take
+// what is remembered, the oldest goes first.
+type usage struct {
+	every   time.Duration
+	dropped atomic.Int64
+	shards  [usageShards]usageShard
+}
+
+type usageShard struct {
+	mu sync.Mutex
+	// Arrays and integers hold no pointers: nothing here keeps a request's token alive, and there is
+	// nothing for the garbage collector to look through.
+	uses  map[usedID]int64 // Unix microseconds
+	order []usedID         // from the key first noted to the last
+	_     [24]byte         // fills a cache line
+}
+
+type usedID [idLen]byte
+
+// note remembers a use of the key, unless one was recorded or remembered within the granularity.
+func (u *usage) note(id string, recorded, now time.Time) {
+	if now.Sub(recorded) < u.every {
+		return
+	}
+	var key usedID
+	copy(key[:], id)
+	at := now.UnixMicro()
+	sh := &u.shards[key[idLen-1]%usageShards]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	noted, ok := sh.uses[key]
+	if ok && at-noted < u.every.Microseconds() {
+		return
+	}
+	u.put(sh, key, at)
+}
+
+// put remembers a use in a shard, whose lock the caller holds.
+func (u *usage) put(sh *usageShard, key usedID, at int64) {
+	if _, ok := sh.uses[key]; !ok {
+		if sh.uses == nil {
+			sh.uses = make(map[usedID]int64)
+		}
+		if len(sh.order) == maxUses/usageShards {
+			delete(sh.uses, sh.order[0])
+			sh.order = append(sh.order[:0], sh.order[1:]...)
+			u.dropped.Add(1)
+		}
+		sh.order = append(sh.order, key)
+	}
+	sh.uses[key] = at
+}
+
+// take returns what is remembered and forgets it.
+func (u *usage) take() []store.Use {
+	var uses []store.Use
+	for i := range u.shards {
+		sh := &u.shards[i]
+		sh.mu.Lock()
+		for _, key := range sh.order {
+			uses = append(uses, store.Use{ID: string(key[:]), At: time.UnixMicro(sh.uses[key]).UTC()})
+		}
+		sh.uses, sh.order = nil, nil
+		sh.mu.Unlock()
+	}
+	return uses
+}
+
+// restore remembers again what could not be written, as far as there is room: what was noted
+// meanwhile is newer.
+func (u *usage) restore(uses []store.Use) {
+	for _, use := range uses {
+		key := usedID([]byte(use.ID))
+		sh := &u.shards[key[idLen-1]%usageShards]
+		sh.mu.Lock()
+		switch _, ok := sh.uses[key]; {
+		case ok:
+		case len(sh.order) == maxUses/usageShards:
+			u.dropped.Add(1)
+		default:
+			u.put(sh, key, use.At.UnixMicro())
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// Flush writes to the store when keys were last used, in batches, and returns once that is done. What
+// could not be written is remembered and goes with the next Flush. It fails with [ErrUnavailable].
+//
+// [Service.Run] calls it. It is for programs that end without Run, and for tests.
+func (s *Service) Flush(ctx context.Context) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	uses := s.usage.take()
+	for len(uses) > 0 {
+		n := min(len(uses), usesPerTouch)
+		if err := s.store.Touch(ctx, uses[:n]); err != nil {
+			s.usage.restore(uses)
+			return unavailable(err)
+		}
+		uses = uses[n:]
+	}
+	return nil
+}
