@@ -33,9 +33,10 @@ type usageShard struct {
 	mu sync.Mutex
 	// Arrays and integers hold no pointers: nothing here keeps a request's token alive, and there is
 	// nothing for the garbage collector to look through.
-	uses  map[usedID]int64 // Unix microseconds
-	order []usedID         // from the key first noted to the last
-	_     [24]byte         // fills a cache line
+	uses   map[usedID]int64 // Unix microseconds
+	order  []usedID         // the keys as they were noted, in a ring once there is no more room
+	oldest int              // where in order the one first noted is
+	_      [16]byte         // fills a cache line
 }
 
 type usedID [idLen]byte
@@ -64,12 +65,14 @@ func (u *usage) put(sh *usageShard, key usedID, at int64) {
 		if sh.uses == nil {
 			sh.uses = make(map[usedID]int64)
 		}
-		if len(sh.order) == maxUses/usageShards {
-			delete(sh.uses, sh.order[0])
-			sh.order = append(sh.order[:0], sh.order[1:]...)
+		if len(sh.order) < maxUses/usageShards {
+			sh.order = append(sh.order, key)
+		} else {
+			delete(sh.uses, sh.order[sh.oldest])
+			sh.order[sh.oldest] = key
+			sh.oldest = (sh.oldest + 1) % len(sh.order)
 			u.dropped.Add(1)
 		}
-		sh.order = append(sh.order, key)
 	}
 	sh.uses[key] = at
 }
@@ -83,7 +86,7 @@ func (u *usage) take() []store.Use {
 		for _, key := range sh.order {
 			uses = append(uses, store.Use{ID: string(key[:]), At: time.UnixMicro(sh.uses[key]).UTC()})
 		}
-		sh.uses, sh.order = nil, nil
+		sh.uses, sh.order, sh.oldest = nil, nil, 0
 		sh.mu.Unlock()
 	}
 	return uses
