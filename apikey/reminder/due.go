@@ -11,7 +11,7 @@ import (
 // it is; false if none is.
 func (r *Reminder) due(key apikey.Key, now time.Time) (n Notice, since time.Time, ok bool) {
 	end := key.EndsAt(now)
-	if end.IsZero() || !now.Before(end) {
+	if !now.Before(end) { // or never
 		return Notice{}, time.Time{}, false
 	}
 	end, now = end.In(r.loc), now.In(r.loc)

@@ -165,11 +165,11 @@ func (r *Reminder) send(ctx context.Context, t *task, report *Report) (bool, err
 	ref := apikey.Ref{Owner: t.Key.Owner, ID: t.Key.ID}
 	sent, err := r.keys.Remind(ctx, ref, t.since, func(ctx context.Context, key apikey.Key) error {
 		// The key may have changed since it was listed, and a day may have passed.
-		n, since, due := r.due(key, r.now())
+		n, since, _ := r.due(key, r.now())
 		if n.Contacts = key.Contacts(); len(n.Contacts) == 0 {
 			n.Contacts = slices.Clone(t.fallback)
 		}
-		if !due || !since.Equal(t.since) || len(n.Contacts) == 0 {
+		if !since.Equal(t.since) || len(n.Contacts) == 0 {
 			return errMoved // what is due now, the next pass finds
 		}
 		asked, told = true, slices.Clone(n.Contacts)

@@ -28,7 +28,8 @@ func TestLocation(t *testing.T) {
 		{"America/New_York", "2026-03-09 04:00:00", "2026-03-08 05:00:00", 1}, // 23 hours
 		{"America/New_York", "2026-11-02 05:00:00", "2026-11-01 04:00:00", 1}, // 25 hours
 		{"Australia/Lord_Howe", "2026-04-06 12:00:00", "2026-04-04 13:00:00", 1},
-		{"Africa/Cairo", "2026-04-25 12:00:00", "2026-04-23 22:00:00", 1}, // the 24th begins at 1
+		{"Africa/Cairo", "2026-04-25 12:00:00", "2026-04-23 22:00:00", 1},     // the 24th begins at 1
+		{"America/Santiago", "2026-09-07 12:00:00", "2026-09-06 04:00:00", 1}, // the 6th begins at 1
 		{"America/Havana", "2026-11-02 17:00:00", "2026-11-01 04:00:00", 1},
 		{"Pacific/Auckland", "2026-10-05 00:00:00", "2026-09-06 12:00:00", 28}, // in winter, for summer
 	} {
@@ -61,4 +62,21 @@ func TestLocation(t *testing.T) {
 			require.Equal(t, due, key.RemindedFor())
 		})
 	}
+}
+
+// A key that ends before its turn comes is not said to end "in" some days.
+func TestEndsBeforeItsTurn(t *testing.T) {
+	h := newHouse(t, new(memstore.Store), reminder.Config{})
+	_, key := h.issue("a", 60*day, ann)
+	h.clock.Set(key.ExpiresAt.Add(-time.Minute))
+	late := key.ExpiresAt.Add(-time.Second)
+	r, err := reminder.New(h.keys, h.told, reminder.Config{Now: func() time.Time {
+		late = late.Add(time.Second)
+		return late.Add(-time.Second)
+	}})
+	require.NoError(t, err)
+	report, err := r.Once(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, reminder.Report{}, report)
+	require.Empty(t, h.told.take())
 }
