@@ -35,7 +35,7 @@ func newClient(server string, plaintext bool) (*mail.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the port of %s: %w", server, err)
 	}
-	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(30 * time.Second)}
+	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(time.Minute)}
 	switch {
 	case plaintext:
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
