@@ -182,10 +182,10 @@ func (h *house) requireNoSecret(e envelope, l letterRead, token apikey.Token, ke
 func TestMailPending(t *testing.T) {
 	h := newHouse(t)
 	old, before := h.issue("Payroll", "ann@agency.example")
-	h.now = h.now.Add(50 * 24 * time.Hour)
+	h.now = h.now.Add(50*24*time.Hour + 8*time.Hour) // past midnight in Singapore
 	token, key, err := h.keys.Rotate(t.Context(), apikey.Ref{Owner: before.Owner, ID: before.ID}, apikey.Rotation{})
 	require.NoError(t, err)
-	h.now = h.now.Add(9 * 24 * time.Hour)
+	h.now = h.now.Add(9*24*time.Hour - 8*time.Hour)
 	_, err = h.Once(t.Context())
 	require.NoError(t, err)
 	got := h.server.received()
@@ -195,7 +195,7 @@ func TestMailPending(t *testing.T) {
 	for _, body := range []string{l.text, strings.NewReplacer("<code>", "", "</code>", "", "<strong>", "", "</strong>", "").Replace(l.html)} {
 		body = strings.Join(strings.Fields(body), " ")
 		for _, want := range []string{
-			"A new token was made for this key on 20 April 2026, and nothing has used it yet.",
+			"A new token was made for this key on 21 April 2026, and nothing has used it yet.",
 			"until Thursday, 30 April 2026 at 17:30 (Asia/Singapore)",
 			"ends in " + before.Hint, "the one that ends in " + key.Hint, "rotate the key again", "the old token is refused", "a token that works",
 		} {
@@ -275,8 +275,6 @@ func TestMailRefused(t *testing.T) {
 // Neither a password nor a mail goes over a line that is not encrypted, unless that is asked for.
 func TestMailEncrypted(t *testing.T) {
 	h := newHouse(t)
-	t.Setenv("SMTP_USERNAME", "reminders")
-	t.Setenv("SMTP_PASSWORD", "open sesame")
 	n := reminder.Notice{Key: apikey.Key{Label: "Payroll"}, Contacts: []string{"ann@agency.example"}, ExpiresAt: h.now}
 	notify := func(s *server, trusted *x509.CertPool) error {
 		client, err := newClient(s.addr, false)
@@ -289,6 +287,9 @@ func TestMailEncrypted(t *testing.T) {
 		return m.Notify(t.Context(), n)
 	}
 	require.Error(t, notify(h.server, nil), "which has no TLS")
+	t.Setenv("SMTP_USERNAME", "reminders")
+	t.Setenv("SMTP_PASSWORD", "open sesame")
+	require.Error(t, notify(h.server, nil))
 	require.Empty(t, h.server.received())
 
 	web := httptest.NewTLSServer(nil) // for its certificate

@@ -83,12 +83,12 @@ func TestRunUntilInterrupted(t *testing.T) {
 }
 
 func TestRunFails(t *testing.T) {
-	nowhere := filepath.Join(t.TempDir(), "empty.db")
+	empty := []string{"-dry-run", "-db", filepath.Join(t.TempDir(), "empty.db")}
+	require.ErrorContains(t, run(t.Context(), empty, io.Discard), "there is no schema")
 	for i, args := range [][]string{
 		{},
 		{"-dry-run", "-zone", "Mars/Olympus"},
 		{"-dry-run", "-prefix", "No"},
-		{"-dry-run", "-db", nowhere}, // which holds no tables
 		{"-smtp", "mail.test"},
 		{"-smtp", "mail.test:smtp"},
 		{"-smtp", "127.0.0.1:1", "-once"}, // where nobody listens
