@@ -30,7 +30,7 @@ func (r Report) String() string {
 
 // Once makes one pass: it tells the notifier of every key of which a milestone is due and was not told
 // yet, one after the other. A notifier that fails or panics for one key keeps none of the others from
-// being told.
+// being told, and neither does the store, until it has failed for five in a row.
 //
 // The error joins what failed, for the first ten keys, and tells how many more there are. Where the
 // store could not answer it wraps [apikey.ErrUnavailable], and the error of ctx where that ended; the Report
