@@ -51,6 +51,15 @@ func (s *Store) repeat(ctx context.Context, lost bool, f func() error) error {
 	return err
 }
 
+// within bounds a call that its caller does not. A request waits for as long as its client does, and a
+// server that hangs would collect them all.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded || s.pool == nil || s.timeout < 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.timeout)
+}
+
 // pause waits for a random part of the given time and reports false if the context ended.
 func pause(ctx context.Context, longest time.Duration) bool {
 	timer := time.NewTimer(rand.N(longest))
