@@ -39,6 +39,9 @@
 //     that was revoked.
 //   - connect_timeout bounds how long a call waits for a host that does not answer, where its
 //     context does not.
+//   - Where a server falls silent, pgx closes the connection when the context of a call ends. lib/pq
+//     asks the server to cancel and waits for the answer, so that the call, and the request behind
+//     it, goes on for as long as the network lets it.
 //   - synchronous_commit must not be off, which would let a crash undo the last revocations.
 //   - Behind PgBouncer in transaction mode before 1.21 set [Config].Unprepared, and with pgx
 //     default_query_exec_mode=exec as well.
