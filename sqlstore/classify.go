@@ -153,7 +153,9 @@ func isLost(err error) bool {
 		return op.Op != "dial"
 	}
 	for err != nil {
-		if err.Error() == "invalid connection" { // mysql.ErrInvalidConn, which is a mere text
+		switch err.Error() {
+		case "invalid connection", // mysql.ErrInvalidConn, which is a mere text
+			"conn closed": // pgconn.ErrConnClosed, in place of why a COMMIT had no answer
 			return true
 		}
 		err = errors.Unwrap(err)

@@ -42,6 +42,9 @@
 //   - connect_timeout bounds how long a call waits for one host of several that does not answer
 //     before it tries the next. How long a call waits in all is for its context and for
 //     [Config].Timeout to say.
+//   - Where a server falls silent, pgx closes the connection when the context of a call ends. lib/pq
+//     asks the server to cancel and waits for the answer, so that the call, and the request behind
+//     it, goes on for as long as the network lets it.
 //   - synchronous_commit must not be off, which would let a crash undo the last revocations.
 //   - Behind PgBouncer in transaction mode before 1.21 set [Config].Unprepared, and with pgx
 //     default_query_exec_mode=exec as well.

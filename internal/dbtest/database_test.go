@@ -105,7 +105,12 @@ func own(t *testing.T, driver, dsn, make, drop string) {
 		return err
 	}
 	require.NoError(t, exec(t.Context(), make))
-	t.Cleanup(func() { require.NoError(t, exec(context.Background(), drop)) })
+	t.Cleanup(func() {
+		// It waits for every transaction, so also for one that a test has left open.
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, exec(ctx, drop))
+	})
 }
 
 func withParams(u *url.URL, params ...string) string {
