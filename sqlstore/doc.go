@@ -74,9 +74,13 @@
 //   - innodb_flush_log_at_trx_commit must be 1, its default, or a crash undoes the last revocations.
 //   - binlog_format must not be STATEMENT: MySQL writes no such log of transactions under READ
 //     COMMITTED, which the store uses.
-//   - parseTime, loc, charset, collation, clientFoundRows, interpolateParams and sql_mode make no
-//     difference. Columns hold bytes and integers, and what does not fit into one is refused before
-//     a mode that is not strict could cut it.
+//   - parseTime, loc, charset, collation, clientFoundRows, interpolateParams and nearly all of sql_mode
+//     make no difference. Columns hold bytes and integers, what does not fit into one is refused before
+//     a mode that is not strict could cut it, and no value ever becomes part of a statement's text, for
+//     which every statement is prepared, at the latest when it is run. EMPTY_STRING_IS_NULL of MariaDB
+//     fails every write.
+//   - autocommit must be on, and character_set_connection, which only a SET of one's own changes alone,
+//     the same as character_set_client. Migrate and Check refuse what is not so.
 //
 // Set db.SetConnMaxLifetime to less than the wait_timeout of the server, and on either server
 // SetMaxOpenConns to your share of its connections and SetMaxIdleConns to about the same: verifying a

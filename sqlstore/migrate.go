@@ -97,6 +97,11 @@ func (s *Store) check(ctx context.Context, db DB) error {
 	if err != nil {
 		return err
 	}
+	if s.dialect.sane != nil {
+		if err := s.dialect.sane(ctx, db); err != nil {
+			return err
+		}
+	}
 	version, err := s.version(ctx, db)
 	switch {
 	case err != nil:
@@ -112,13 +117,22 @@ func (s *Store) check(ctx context.Context, db DB) error {
 	return s.hasColumns(ctx, db)
 }
 
-// hasColumns finds out a table of another program that was there already.
+// hasColumns finds out a table of another program that was there already, and one that is missing.
 func (s *Store) hasColumns(ctx context.Context, db DB) error {
-	rows, err := db.QueryContext(ctx, s.sql("SELECT {columns} FROM {table} WHERE id = '' LIMIT 0"))
-	if err != nil {
-		return err
+	texts := []string{"SELECT {columns} FROM {table}{by active} WHERE owner = '' LIMIT 0"}
+	if s.lock != "" {
+		texts = append(texts, "SELECT creates FROM {owners} WHERE owner = '' LIMIT 0")
 	}
-	return errors.Join(rows.Close(), rows.Err())
+	for _, text := range texts {
+		rows, err := db.QueryContext(ctx, s.sql(text))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(rows.Close(), rows.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) tooNew(version, known int) error {
@@ -212,6 +226,11 @@ func (s *Store) upgrade(ctx context.Context, tx DB) error {
 	texts, err := s.texts()
 	if err != nil {
 		return err
+	}
+	if s.dialect.sane != nil {
+		if err := s.dialect.sane(ctx, tx); err != nil {
+			return err
+		}
 	}
 	version, err := s.version(ctx, tx)
 	if err != nil {

@@ -67,10 +67,11 @@ func (s *Store) list(ctx context.Context, text string, args []any, limit int) ([
 	if !ok {
 		st, _ = s.lists.LoadOrStore(text, &statement{text: s.sql(text)})
 	}
-	rows, err := s.query(ctx, st.(*statement), args...)
+	rows, closed, err := s.query(ctx, st.(*statement), args...)
 	if err != nil {
 		return nil, err
 	}
+	defer closed()
 	defer rows.Close()
 	var (
 		r    row

@@ -38,8 +38,8 @@ type Config struct {
 	// so several stores can live side by side in one database.
 	Table string
 
-	// Unprepared makes a store on a *sql.DB prepare no statements ahead, as one on a transaction. Set
-	// it behind a pooler that hands each transaction whichever connection is free and does not follow
+	// Unprepared makes a store on a *sql.DB prepare no statements ahead, as one on a transaction; with
+	// MySQL each is then prepared for the one time it runs. Set it behind a pooler that hands each transaction whichever connection is free and does not follow
 	// prepared statements, such as PgBouncer in its transaction mode before 1.21; with pgx set
 	// default_query_exec_mode=exec or simple_protocol as well.
 	Unprepared bool

@@ -37,7 +37,7 @@ var databases = []database{
 	{"PostgreSQL pq", sqlstore.Postgres, "postgres", "", sqlstore.Config{}},
 	{"MySQL", sqlstore.MySQL, "mysql", "", sqlstore.Config{}},
 	{"MySQL clientFoundRows", sqlstore.MySQL, "mysql", "clientFoundRows=true", sqlstore.Config{}},
-	{"MySQL interpolateParams", sqlstore.MySQL, "mysql", "interpolateParams=true", sqlstore.Config{Unprepared: true}},
+	{"MySQL GBK interpolateParams", sqlstore.MySQL, "mysql", "interpolateParams=true&charset=gbk", sqlstore.Config{Unprepared: true}},
 }
 
 // engines are one way for each kind of database, for what the driver makes no difference to.
