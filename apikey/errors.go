@@ -55,7 +55,7 @@ var (
 
 	// ErrInGrace says that a key can't be rotated, other than Immediately, while the token before is
 	// in its grace: a third token would cut that short. It wraps ErrConflict.
-	ErrInGrace = fmt.Errorf("apikey: the token before the last rotation is still in its grace: %w", ErrConflict)
+	ErrInGrace error = conflict("apikey: the token before the last rotation is still in its grace")
 
 	// ErrForbidden says that the request goes beyond what its issuer may grant.
 	ErrForbidden = errors.New("apikey: beyond what may be granted")

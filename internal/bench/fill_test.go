@@ -80,7 +80,8 @@ func (e engine) table(b *testing.B, rows int) *table {
 	mark := map[sqlstore.Dialect]string{sqlstore.SQLite: "?", sqlstore.Postgres: "$1", sqlstore.MySQL: "?"}[e.dialect]
 	t.point, err = t.db.PrepareContext(b.Context(), `
 SELECT id, owner, prefix, alias, label, hint, scopes, contacts, metadata, scheme, hash,
-  created_at, updated_at, expires_at, revoked_at, revoked_reason, last_used_at, version
+  created_at, updated_at, expires_at, revoked_at, revoked_reason, last_used_at, rotated_at, activated_at, grace,
+  prior_hint, prior_scheme, prior_hash, prior_expires_at, reminded_for, reminding_until, version
 FROM latchkey_keys WHERE id = `+mark)
 	require.NoError(b, err)
 	tables[name] = t
@@ -120,17 +121,17 @@ func (e engine) fill(b *testing.B, t *table, first time.Time, n int) {
 		// The product stays below 2⁶³; its remainder stands for the random half of an id.
 		_, err := tx.ExecContext(b.Context(), fmt.Sprintf(`
 INSERT INTO latchkey_keys (id, owner, prefix, label, hint, scopes, contacts, metadata, scheme, hash,
-  created_at, updated_at, expires_at, revoked_reason, version)
+  created_at, updated_at, expires_at, revoked_reason, grace, prior_hint, prior_scheme, prior_hash, version)
 WITH RECURSIVE n (ms) AS (SELECT %d UNION ALL SELECT ms + %d FROM n WHERE ms < %d)
 SELECT CONCAT(%s, %s), CASE WHEN (ms - %d) %% %d = 0 THEN '%s' ELSE CONCAT('team_', ms %% 9973) END,
   'postman_live', 'HR reminders', 'e9wCY', 'email:send', '["team@agency.gov.sg"]', '',
   'sha256', CAST('0123456789abcdef0123456789abcdef' AS %s),
-  ms * 1000, ms * 1000, (ms + %d) * 1000, '', 1
+  ms * 1000, ms * 1000, (ms + %d) * 1000, '', 0, '', '', CAST('' AS %s), 1
 FROM n`,
 			ms, step, ms+(chunk-1)*step,
 			e.base32("ms"), e.base32("ms * 4000037 % 1125899906842597"),
 			first.UnixMilli(), 5*step, largeOwner, e.bytes,
-			(180*24*time.Hour).Milliseconds()))
+			(180*24*time.Hour).Milliseconds(), e.bytes))
 		require.NoError(b, err)
 		ms += chunk * step
 	}

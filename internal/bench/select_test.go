@@ -56,12 +56,13 @@ func (t *table) verifier() func(token string) error {
 // reader reads the same rows by a prepared point SELECT of the same columns into variables of the same
 // types, and does nothing with them.
 func (t *table) reader() func(token string) error {
-	var id, owner, prefix, label, hint, scopes, contacts, metadata, scheme, hash, reason string
+	var id, owner, prefix, label, hint, scopes, contacts, metadata, scheme, hash, reason, priorHint, priorScheme, priorHash string
 	var alias sql.NullString
-	var created, updated, version int64
-	var expires, revoked, used sql.NullInt64
+	var created, updated, grace, version int64
+	var expires, revoked, used, rotated, activated, priorExpires, reminded, reminding sql.NullInt64
 	dest := []any{&id, &owner, &prefix, &alias, &label, &hint, &scopes, &contacts, &metadata, &scheme, &hash,
-		&created, &updated, &expires, &revoked, &reason, &used, &version}
+		&created, &updated, &expires, &revoked, &reason, &used, &rotated, &activated, &grace,
+		&priorHint, &priorScheme, &priorHash, &priorExpires, &reminded, &reminding, &version}
 	return func(token string) error {
 		return t.point.QueryRowContext(context.Background(), token[13:33]).Scan(dest...)
 	}
