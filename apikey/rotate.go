@@ -118,7 +118,7 @@ func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
 	}
 	rec.RotatedAt = later(rec.RotatedAt.Add(time.Microsecond), now) // no two rotations look alike
 	rec.ActivatedAt = time.Time{}
-	rec.Grace = cmp.Or(r.Grace.Truncate(time.Microsecond), defaultGrace)
+	rec.Grace = cmp.Or(r.Grace, defaultGrace).Truncate(time.Microsecond)
 	if r.Immediately {
 		rec.Grace = 0
 		activate(rec, now)
