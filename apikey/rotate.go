@@ -151,7 +151,7 @@ func (s *Service) renewed(expires time.Time, in time.Duration, now time.Time) ti
 // it then is. Where that can't be written the token works all the same: the old one goes on, and the
 // next use tries again.
 func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time) store.Record {
-	if !s.activating.due(now) {
+	if !s.activating.due(now, activatePause) {
 		return rec
 	}
 	// A time of its own, as for rehashing.
@@ -176,7 +176,7 @@ func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time
 			}
 		}
 		if err != nil {
-			s.activating.pause(now, activatePause)
+			s.activating.fail(now)
 			return rec
 		}
 	}

@@ -164,7 +164,7 @@ func (s *Service) unknown(id, secret, hashed, prior string) (Key, error) {
 // and swapping keeps it from undoing anything, a revocation above all, that came in between. One at a
 // time, so that a database that is slow to write holds up one request and not all of them.
 func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, hash func(*store.Record)) {
-	if !s.rehashing.due(now) || !s.rehashing.busy.CompareAndSwap(false, true) {
+	if !s.rehashing.due(now, rehashPause) || !s.rehashing.busy.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.rehashing.busy.Store(false)
@@ -176,17 +176,22 @@ func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, h
 	defer cancel()
 	err := s.store.Update(ctx, rec)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
-		s.rehashing.pause(now, rehashPause)
+		s.rehashing.fail(now)
 	}
 }
 
 // A courtesy is a write that a verification makes on the side. After a failure it is left alone for a
 // while.
 type courtesy struct {
-	busy  atomic.Bool
-	after atomic.Int64 // Unix nanoseconds
+	busy   atomic.Bool
+	failed atomic.Int64 // Unix microseconds
 }
 
-func (c *courtesy) due(now time.Time) bool { return now.UnixNano() >= c.after.Load() }
+// due reports whether the last failure lies at least the pause away, in either direction: on a clock
+// that was set back the pause must not last until it has caught up.
+func (c *courtesy) due(now time.Time, pause time.Duration) bool {
+	at := c.failed.Load()
+	return at == 0 || now.Sub(time.UnixMicro(at)).Abs() >= pause
+}
 
-func (c *courtesy) pause(now time.Time, d time.Duration) { c.after.Store(now.Add(d).UnixNano()) }
+func (c *courtesy) fail(now time.Time) { c.failed.Store(now.UnixMicro()) }
