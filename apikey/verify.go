@@ -24,8 +24,8 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 // A token that is not good is refused with an error that wraps [ErrInvalid]: ErrMalformed at once,
 // without hashing or asking the store, and otherwise a [*RefusedError] that names the key's id and
 // wraps ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt. Any other error wraps
-// [ErrUnavailable]: the store could not answer, the record needs a pepper that is not configured, or
-// the context ended. A client must be told the difference between the two kinds, and nothing else.
+// [ErrUnavailable]: the store could not answer, a token that may be good needs a pepper that is not
+// configured, or the context ended. A client must be told the difference between the two kinds, and nothing else.
 //
 // Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
 // every process. It writes only when the new token of a rotated key is first used, and to rehash a
@@ -55,6 +55,10 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 
 	d, known := s.hasher.sum(rec.Scheme, secret)
 	if !known {
+		if now, err := s.clock(); err == nil && !rec.Active(now) {
+			// Its pepper may have gone, since it opens nothing any more.
+			return s.unknown(id, secret, "", "")
+		}
 		return s.unverified(noPepper(id, rec.Scheme))
 	}
 	if len(rec.Hash) != len(d) {
@@ -92,8 +96,7 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret string, d *digest, now time.Time) (Key, error) {
 	if rec.PriorScheme != rec.Scheme {
 		prior, known := s.hasher.sum(rec.PriorScheme, secret)
-		if !known && rec.PriorExpired(now) {
-			// Its pepper may have gone, since it opens nothing any more.
+		if !known && (rec.PriorExpired(now) || !rec.Active(now)) {
 			return s.unknown(rec.ID, secret, rec.Scheme, "")
 		}
 		if !known {

@@ -196,7 +196,12 @@ var rotateTests = []test{
 		third, _ := rotate(t, s, key, apikey.Rotation{})
 		requireRefused(t, s, first, apikey.ErrUnknown)
 		require.True(t, open(t, s, second).Superseded())
+		require.True(t, handover(t, s, key).Pending())
+		c.Add(time.Hour)
 		require.False(t, open(t, s, third).Superseded())
+		require.Equal(t, c.Now(), handover(t, s, key).ActivatedAt)
+		c.Add(day)
+		requireRefused(t, s, second, apikey.ErrSuperseded)
 	}},
 	{"no two rotations look alike, also on a clock that stands still or goes back", func(t *testing.T, st store.Store) {
 		c := newClock()
