@@ -181,9 +181,33 @@ var handoverTests = []test{
 			c.Set(time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC))
 			_, key := issue(t, s, request())
 			newer, _ := rotate(t, s, key, apikey.Rotation{})
+			c.Add(time.Hour)
 			open(t, s, newer)
 			require.Equal(t, c.Now(), handover(t, s, key).ActivatedAt, year)
+			require.Equal(t, c.Now(), kept(t, st, key).UpdatedAt, "whoever asks for what changed sees it")
 		}
+	}},
+	{"a client that goes away does not keep its token from being activated", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		_, key := issue(t, s, request())
+		newer, _ := rotate(t, s, key, apikey.Rotation{})
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := s.WithStore(interrupted(st, cancel)).Verify(ctx, newer)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, apikey.ErrInvalid)
+		require.False(t, handover(t, s, key).Pending())
+	}},
+	{"an activation yields to another one", func(t *testing.T, st store.Store) {
+		c := newClock()
+		s := newService(t, st, config(c))
+		_, key := issue(t, s, request())
+		newer, _ := rotate(t, s, key, apikey.Rotation{})
+		open(t, s.WithStore(interrupted(st, func() {
+			c.Add(-time.Minute)
+			open(t, s, newer)
+		})), newer)
+		require.Equal(t, start.Add(-time.Minute), handover(t, s, key).ActivatedAt)
+		require.Equal(t, int64(3), kept(t, st, key).Version)
 	}},
 	{"an activation yields to a revocation, and to a rotation, and takes back no update", func(t *testing.T, st store.Store) {
 		c := newClock()

@@ -133,6 +133,22 @@ var renewTests = []test{
 			}
 		}
 	}},
+	{"nothing gives back an old token that has ended", func(t *testing.T, st store.Store) {
+		c := newClock()
+		s := newService(t, st, config(c))
+		older, key := issue(t, s, request())
+		newer, _ := rotate(t, s, key, apikey.Rotation{Grace: time.Hour})
+		open(t, s, newer)
+		c.Add(time.Hour)
+		want := handover(t, s, key)
+		for _, d := range []time.Duration{100 * day, 100 * day, 10 * day} {
+			_, err := s.Update(t.Context(), ref(key), apikey.Changes{ExpiresAt: c.Now().Add(d)})
+			require.NoError(t, err)
+			open(t, s, newer)
+			requireRefused(t, s, older, apikey.ErrSuperseded)
+			require.Equal(t, want, handover(t, s, key))
+		}
+	}},
 	{"M27 a rotation out of bounds is refused before the store is asked", func(t *testing.T, st store.Store) {
 		cfg := config(newClock())
 		cfg.MaxTTL = 90 * day
