@@ -53,7 +53,9 @@ func (s *Service) Remind(ctx context.Context, ref Ref, due time.Time, notify fun
 	// Also where the context has ended meanwhile: what was sent must not be sent again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), remindTimeout)
 	defer cancel()
+	var at time.Time
 	key, err = s.change(ctx, ref, func(rec *store.Record, now time.Time) error {
+		at = now
 		if !rec.RemindingUntil.Equal(lease) {
 			return errUnchanged // it took so long that somebody else took over
 		}
@@ -67,7 +69,7 @@ func (s *Service) Remind(ctx context.Context, ref Ref, due time.Time, notify fun
 		return failed == nil, failed
 	}
 	if err == nil {
-		s.observe(ctx, Event{Kind: EventReminded, At: due, Key: key})
+		s.observe(ctx, Event{Kind: EventReminded, At: at, Key: key})
 	}
 	return true, err
 }
