@@ -32,7 +32,7 @@ func (s *Service) Expiring(ctx context.Context, from, before time.Time) iter.Seq
 				if err == nil && (!ends(key) || byPrior != (i == 1)) {
 					continue
 				}
-				if !yield(key, err) {
+				if !yield(key, err) || err != nil {
 					return
 				}
 			}
