@@ -222,7 +222,10 @@ var remindTests = []test{
 	}},
 	{"a reminder that can't be kept is told as such, and repeated after five minutes", func(t *testing.T, st store.Store) {
 		c := newClock()
-		s := newService(t, st, config(c))
+		cfg := config(c)
+		var seen observer
+		cfg.Observer = seen.Observe
+		s := newService(t, st, cfg)
 		_, key := issue(t, s, request())
 		var m mailbox
 		for _, call := range []int{1, 2} { // before it notifies nothing is lost
@@ -237,6 +240,7 @@ var remindTests = []test{
 		require.ErrorIs(t, err, errDown)
 		require.True(t, sent)
 		require.Equal(t, int64(1), m.sent.Load())
+		require.Equal(t, []apikey.EventKind{"issued"}, seen.take(t, s))
 		requireNoReminder(t, s, key, due)
 		c.Add(5 * time.Minute)
 		remind(t, s, key, due)
