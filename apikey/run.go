@@ -54,12 +54,12 @@ func (s *Service) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lastFlush)
 	defer cancel()
 	err := s.Flush(ctx)
-	for {
+	for range len(s.events) { // and not what comes meanwhile, of which there may be no end
 		select {
 		case e := <-s.events:
 			s.observe(ctx, e)
-		default:
-			return err
+		default: // another Run was faster
 		}
 	}
+	return err
 }

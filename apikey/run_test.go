@@ -2,8 +2,6 @@ package apikey_test
 
 import (
 	"context"
-	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -224,56 +222,26 @@ func TestSlowObserverHoldsUpNoVerification(t *testing.T) {
 	})
 }
 
-// TestActivationHoldsUpNobodyForLong is the same for activations as TestRehashHoldsUpNobodyForLong.
-func TestActivationHoldsUpNobodyForLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		plain := new(memstore.Store)
-		st := &stuck{Store: plain}
-		keys := keysOn(t, st, apikey.Config{})
-		older, ref := issue(t, keys)
-		newer, _, err := keys.WithStore(plain).Rotate(t.Context(), ref, apikey.Rotation{})
-		require.NoError(t, err)
-		began := time.Now()
-		waited := make([]time.Duration, 20)
-		var wg sync.WaitGroup
-		for i := range waited {
-			wg.Go(func() {
-				require.False(t, verify(t, keys, newer.Reveal()).Superseded())
-				waited[i] = time.Since(began)
-			})
+// TestRunEndsWhileEventsCome has the observer cause an event with each that it is told of.
+func TestRunEndsWhileEventsCome(t *testing.T) {
+	var keys *apikey.Service
+	var older string
+	seen := 0
+	keys = keysOn(t, new(memstore.Store), apikey.Config{Observer: func(ctx context.Context, e apikey.Event) {
+		if e.Kind == apikey.EventLateUse && seen < 1000 {
+			seen++
+			_, err := keys.Verify(context.WithoutCancel(ctx), older)
+			require.ErrorIs(t, err, apikey.ErrSuperseded)
 		}
-		wg.Wait()
-		for _, d := range waited {
-			require.LessOrEqual(t, d, 500*time.Millisecond)
-		}
-		updates := st.updates.Load()
-		for range 20 {
-			verify(t, keys, newer.Reveal())
-			require.True(t, verify(t, keys, older).Superseded())
-		}
-		require.Equal(t, began.Add(500*time.Millisecond), time.Now(), "and then nobody waits for a second")
-		require.Equal(t, updates, st.updates.Load())
-		time.Sleep(500 * time.Millisecond)
-		verify(t, keys, newer.Reveal())
-		require.Equal(t, updates+1, st.updates.Load())
-	})
-}
-
-// TestNotifierHasTwoMinutes expects a notifier that hangs to be ended, and its key to be free again.
-func TestNotifierHasTwoMinutes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		keys := keysOn(t, new(memstore.Store), apikey.Config{})
-		_, ref := issue(t, keys)
-		began := time.Now()
-		sent, err := keys.Remind(t.Context(), ref, began, func(ctx context.Context, _ apikey.Key) error {
-			<-ctx.Done()
-			return fmt.Errorf("smtp: %w", ctx.Err())
-		})
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.False(t, sent)
-		require.Equal(t, 2*time.Minute, time.Since(began))
-		sent, err = keys.Remind(t.Context(), ref, began, func(context.Context, apikey.Key) error { return nil })
-		require.NoError(t, err)
-		require.True(t, sent)
-	})
+	}})
+	token, ref := issue(t, keys)
+	older = token
+	_, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
+	require.NoError(t, err)
+	_, err = keys.Verify(t.Context(), older)
+	require.ErrorIs(t, err, apikey.ErrSuperseded)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, keys.Run(ended))
+	require.LessOrEqual(t, seen, 10)
 }
