@@ -108,13 +108,22 @@ func shorten(rec *store.Record, expires, now time.Time) error {
 		rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
 		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
 	}
+	end(rec, expires)
+	return nil
+}
+
+// end sets when the record expires, zero for never, and lets nothing outlast that.
+func end(rec *store.Record, expires time.Time) {
+	sooner := !expires.IsZero() && !rec.Expired(expires)
 	rec.ExpiresAt = expires
+	if !sooner {
+		return
+	}
 	if !rec.PriorExpired(expires) {
 		rec.PriorExpiresAt = expires
 	}
-	// Whoever was told of the later instant has yet to be told of this one.
-	rec.RemindedFor = time.Time{}
-	return nil
+	// Whoever was told of the later instant, or is being told, has yet to be told of this one.
+	rec.RemindedFor, rec.RemindingUntil = time.Time{}, time.Time{}
 }
 
 func (s *Service) check(c Changes) error {
