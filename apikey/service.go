@@ -109,7 +109,7 @@ type Service struct {
 
 	// Shared by the services that WithStore makes.
 	rehashing, activating *courtesy
-	usage                 *usage
+	usage, lateUses       *usage // lateUses is never written anywhere
 	stats                 *counters
 	events                chan Event
 }
@@ -146,6 +146,7 @@ func New(st store.Store, c Config) (*Service, error) {
 		rehashing:   new(courtesy),
 		activating:  new(courtesy),
 		usage:       &usage{every: c.LastUsedEvery},
+		lateUses:    &usage{every: lateUseEvery},
 		stats:       new(counters),
 		events:      make(chan Event, queuedEvents),
 	}

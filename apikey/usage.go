@@ -42,10 +42,11 @@ type usageShard struct {
 
 type usedID [idLen]byte
 
-// note remembers a use of the key, unless one was recorded or remembered within the granularity.
-func (u *usage) note(id string, recorded, now time.Time) {
+// note remembers a use of the key, unless one was recorded or remembered within the granularity, and
+// reports whether it did.
+func (u *usage) note(id string, recorded, now time.Time) bool {
 	if now.Sub(recorded) < u.every {
-		return
+		return false
 	}
 	var key usedID
 	copy(key[:], id)
@@ -55,7 +56,7 @@ func (u *usage) note(id string, recorded, now time.Time) {
 	defer sh.mu.Unlock()
 	noted, ok := sh.uses[key]
 	if ok && at-noted < u.every.Microseconds() {
-		return
+		return false
 	}
 	if !ok {
 		if sh.uses == nil {
@@ -71,6 +72,7 @@ func (u *usage) note(id string, recorded, now time.Time) {
 		}
 	}
 	sh.uses[key] = at
+	return true
 }
 
 // take returns what is remembered and forgets it.
