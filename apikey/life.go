@@ -18,18 +18,13 @@ func (s *Service) Expiring(ctx context.Context, from, before time.Time) iter.Seq
 		if !from.Before(before) {
 			return
 		}
-		ends := func(key Key) bool {
-			end := key.EndsAt(now)
-			return !end.Before(from) && end.Before(before)
-		}
 		for i, q := range []store.Query{
 			{ExpiresFrom: from, ExpiresBefore: before},
 			{PriorExpiresFrom: from, PriorExpiresBefore: before},
 		} {
 			for key, err := range s.walk(ctx, q, now) {
-				// A key of the second query ends by its old token; one that was in the first ends there.
-				byPrior := err == nil && !key.EndsAt(now).Equal(key.ExpiresAt)
-				if err == nil && (!ends(key) || byPrior != (i == 1)) {
+				// A key ends by what one of the queries asks for, and is left to that one.
+				if byPrior := !key.EndsAt(now).Equal(key.ExpiresAt); err == nil && byPrior != (i == 1) {
 					continue
 				}
 				if !yield(key, err) || err != nil {
