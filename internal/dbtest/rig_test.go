@@ -59,13 +59,15 @@ func eventually(t *testing.T, what string, f func() (bool, error)) {
 }
 
 // requireNoneLeft asserts that every goroutine that the test starts from now on has ended when
-// whatever it opens from now on is closed.
+// whatever it opens from now on is closed. Only those that carry bytes inside the proxy are left out:
+// where a link is cut while there is something in it, toxiproxy 2.12 leaves them to wait for a reader.
 func requireNoneLeft(t *testing.T) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
+	carriers := goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
 	t.Cleanup(func() {
 		eventually(t, "every goroutine has ended", func() (bool, error) {
-			err := goleak.Find(before)
+			err := goleak.Find(before, carriers)
 			return err == nil, err
 		})
 	})
