@@ -50,8 +50,8 @@ type Config struct {
 	// An instance that lacks a pepper which another one writes with answers ErrUnavailable for the
 	// keys concerned. So bring a new pepper to all instances in second place, {old, new}, or
 	// {NoPepper, new} where it is the first one ever, and only then put it first everywhere. Take
-	// the old one away when no record names it in its Scheme any more, at the latest when every key
-	// issued under it has expired.
+	// the old one away when [Service.CountAll] names it no more, at the latest when every key issued or
+	// rotated under it has expired.
 	Peppers []Pepper
 
 	// Scopes are all the scopes that keys may be given; with resource:* among them, every action on
@@ -180,8 +180,8 @@ func New(st store.Store, c Config) (*Service, error) {
 
 // WithStore returns a service that is the same but keeps its keys in st, such as a store that
 // writes inside a transaction of the application's. Show a token that such a service issues only
-// once the transaction is committed: until then there is no key that it opens. WithStore panics if
-// st is nil.
+// once the transaction is committed: until then there is no key that it opens. Config.Observer is told
+// before that, also of what is then rolled back. WithStore panics if st is nil.
 func (s *Service) WithStore(st store.Store) *Service {
 	if isNil(st) {
 		panic("apikey: WithStore: the store is nil")
