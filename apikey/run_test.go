@@ -196,21 +196,25 @@ func TestSlowObserverHoldsUpNoVerification(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var late atomic.Int64
-		keys := keysOn(t, new(memstore.Store), apikey.Config{Observer: func(_ context.Context, e apikey.Event) {
+		keys := keysOn(t, new(memstore.Store), apikey.Config{MaxPerOwner: 300, Observer: func(_ context.Context, e apikey.Event) {
 			if e.Kind == apikey.EventLateUse {
 				late.Add(1)
 				<-release
 			}
 		}})
-		older, ref := issue(t, keys)
-		newer, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
-		require.NoError(t, err)
+		older, newer := make([]string, 300), make([]string, 300)
+		for i := range older {
+			token, ref := issue(t, keys)
+			rotated, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
+			require.NoError(t, err)
+			older[i], newer[i] = token, rotated.Reveal()
+		}
 		end := run(keys)
 		began := time.Now()
-		for range 300 {
-			_, err := keys.Verify(t.Context(), older)
+		for i := range older {
+			_, err := keys.Verify(t.Context(), older[i])
 			require.ErrorIs(t, err, apikey.ErrSuperseded)
-			require.False(t, verify(t, keys, newer.Reveal()).Superseded())
+			require.False(t, verify(t, keys, newer[i]).Superseded())
 			synctest.Wait()
 		}
 		require.Equal(t, began, time.Now())
@@ -227,7 +231,9 @@ func TestRunEndsWhileEventsCome(t *testing.T) {
 	var keys *apikey.Service
 	var older string
 	seen := 0
-	keys = keysOn(t, new(memstore.Store), apikey.Config{Observer: func(ctx context.Context, e apikey.Event) {
+	now := time.Now()
+	later := func() time.Time { now = now.Add(time.Minute); return now }
+	keys = keysOn(t, new(memstore.Store), apikey.Config{Now: later, Observer: func(ctx context.Context, e apikey.Event) {
 		if e.Kind == apikey.EventLateUse && seen < 1000 {
 			seen++
 			_, err := keys.Verify(context.WithoutCancel(ctx), older)
@@ -244,4 +250,31 @@ func TestRunEndsWhileEventsCome(t *testing.T) {
 	cancel()
 	require.NoError(t, keys.Run(ended))
 	require.LessOrEqual(t, seen, 10)
+}
+
+// TestLateUsesAreToldOnceAMinute has a client that was forgotten go on asking.
+func TestLateUsesAreToldOnceAMinute(t *testing.T) {
+	told := 0
+	now := time.Now()
+	keys := keysOn(t, new(memstore.Store), apikey.Config{Now: func() time.Time { return now }, Observer: func(_ context.Context, e apikey.Event) {
+		if e.Kind == apikey.EventLateUse {
+			told++
+		}
+	}})
+	older, ref := issue(t, keys)
+	_, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for minute := range 3 {
+		for range 1000 {
+			_, err := keys.Verify(t.Context(), older)
+			require.ErrorIs(t, err, apikey.ErrSuperseded)
+		}
+		require.NoError(t, keys.Run(ended))
+		require.Equal(t, minute+1, told)
+		now = now.Add(time.Minute)
+	}
+	require.Equal(t, int64(3000), keys.Stats().Superseded)
+	require.Zero(t, keys.Stats().EventsLost)
 }

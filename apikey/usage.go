@@ -34,17 +34,19 @@ type usageShard struct {
 	mu sync.Mutex
 	// Arrays and integers hold no pointers: nothing here keeps a request's token alive, and there is
 	// nothing for the garbage collector to look through.
-	uses  map[usedID]int64 // Unix microseconds
-	order []usedID         // from the key first noted to the last
-	_     [24]byte         // fills a cache line
+	uses   map[usedID]int64 // Unix microseconds
+	order  []usedID         // the keys as they were noted, in a ring once there is no more room
+	oldest int              // where in order the one first noted is
+	_      [16]byte         // fills a cache line
 }
 
 type usedID [idLen]byte
 
-// note remembers a use of the key, unless one was recorded or remembered within the granularity.
-func (u *usage) note(id string, recorded, now time.Time) {
+// note remembers a use of the key, unless one was recorded or remembered within the granularity, and
+// reports whether it did.
+func (u *usage) note(id string, recorded, now time.Time) bool {
 	if now.Sub(recorded) < u.every {
-		return
+		return false
 	}
 	var key usedID
 	copy(key[:], id)
@@ -54,20 +56,23 @@ func (u *usage) note(id string, recorded, now time.Time) {
 	defer sh.mu.Unlock()
 	noted, ok := sh.uses[key]
 	if ok && at-noted < u.every.Microseconds() {
-		return
+		return false
 	}
 	if !ok {
 		if sh.uses == nil {
 			sh.uses = make(map[usedID]int64)
 		}
-		if len(sh.order) == maxUses/usageShards {
-			delete(sh.uses, sh.order[0])
-			sh.order = append(sh.order[:0], sh.order[1:]...)
+		if len(sh.order) < maxUses/usageShards {
+			sh.order = append(sh.order, key)
+		} else {
+			delete(sh.uses, sh.order[sh.oldest])
+			sh.order[sh.oldest] = key
+			sh.oldest = (sh.oldest + 1) % len(sh.order)
 			u.dropped.Add(1)
 		}
-		sh.order = append(sh.order, key)
 	}
 	sh.uses[key] = at
+	return true
 }
 
 // take returns what is remembered and forgets it.
@@ -76,10 +81,10 @@ func (u *usage) take() []store.Use {
 	for i := range u.shards {
 		sh := &u.shards[i]
 		sh.mu.Lock()
-		for _, key := range sh.order {
+		for _, key := range sh.noted() {
 			uses = append(uses, store.Use{ID: string(key[:]), At: time.UnixMicro(sh.uses[key]).UTC()})
 		}
-		sh.uses, sh.order = nil, nil
+		sh.uses, sh.order, sh.oldest = nil, nil, 0
 		sh.mu.Unlock()
 	}
 	return uses
@@ -118,7 +123,12 @@ func (sh *usageShard) restore(older []store.Use, dropped *atomic.Int64) {
 		sh.uses[key] = use.At.UnixMicro()
 		order = append(order, key)
 	}
-	sh.order = append(order, sh.order...)
+	sh.order, sh.oldest = append(order, sh.noted()...), 0
+}
+
+// noted returns the keys from the first noted to the last.
+func (sh *usageShard) noted() []usedID {
+	return slices.Concat(sh.order[sh.oldest:], sh.order[:sh.oldest])
 }
 
 // Flush writes to the store when keys were last used, in batches, and returns once that is done. What

@@ -114,7 +114,9 @@ func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret stri
 	case rec.Expired(now):
 		return s.refused(rec.ID, ErrExpired)
 	case rec.PriorExpired(now):
-		s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+		if s.lateUses.note(rec.ID, time.Time{}, now) {
+			s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+		}
 		return s.refused(rec.ID, ErrSuperseded)
 	}
 	if rec.PriorScheme != s.hasher.scheme {

@@ -140,11 +140,13 @@ var eventTests = []test{
 		newer, _ := rotate(t, s, key, apikey.Rotation{Immediately: true})
 		seen.take(t, s)
 		for range 300 {
+			c.Add(time.Minute) // a key's late uses are told of once a minute
 			requireRefused(t, s, older, apikey.ErrSuperseded)
 			open(t, s.WithStore(st), newer)
 		}
 		require.Equal(t, int64(44), s.Stats().EventsLost)
 		require.Len(t, seen.take(t, s.WithStore(st)), 256, "one queue for all that share a service")
+		c.Add(time.Minute)
 		requireRefused(t, s, older, apikey.ErrSuperseded)
 		require.Equal(t, []apikey.EventKind{"late use"}, seen.take(t, s))
 		require.Equal(t, int64(44), s.Stats().EventsLost)
