@@ -91,37 +91,6 @@ func (s *Service) Update(ctx context.Context, ref Ref, c Changes) (Key, error) {
 	return key, err
 }
 
-// shorten makes the record expire sooner, unless expires is zero.
-func shorten(rec *store.Record, expires, now time.Time) error {
-	if expires.IsZero() {
-		return nil
-	}
-	expires = expires.UTC().Truncate(time.Microsecond)
-	switch {
-	case !expires.After(now):
-		return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
-	case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
-		rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
-		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
-	}
-	end(rec, expires)
-	return nil
-}
-
-// end sets when the record expires, zero for never, and lets nothing outlast that.
-func end(rec *store.Record, expires time.Time) {
-	sooner := !expires.IsZero() && !rec.Expired(expires)
-	rec.ExpiresAt = expires
-	if !sooner {
-		return
-	}
-	if !rec.PriorExpired(expires) {
-		rec.PriorExpiresAt = expires
-	}
-	// Whoever was told of the later instant, or is being told, has yet to be told of this one.
-	rec.RemindedFor, rec.RemindingUntil = time.Time{}, time.Time{}
-}
-
 func (s *Service) check(c Changes) error {
 	if c.Label != nil {
 		if err := checkLabel(*c.Label); err != nil {

@@ -147,6 +147,37 @@ func (s *Service) renewed(expires time.Time, in time.Duration, now time.Time) ti
 	return later(expires, now.Add(s.defaultTTL).Truncate(time.Microsecond))
 }
 
+// shorten makes the record expire sooner, unless expires is zero.
+func shorten(rec *store.Record, expires, now time.Time) error {
+	if expires.IsZero() {
+		return nil
+	}
+	expires = expires.UTC().Truncate(time.Microsecond)
+	switch {
+	case !expires.After(now):
+		return &ArgumentError{"ExpiresAt", "must lie ahead; revoke a key to end it now"}
+	case !rec.ExpiresAt.IsZero() && expires.After(rec.ExpiresAt),
+		rec.ExpiresAt.IsZero() && expires.After(now.Add(longestMaxTTL)):
+		return &ArgumentError{"ExpiresAt", "must not be later than the key expires already"}
+	}
+	end(rec, expires)
+	return nil
+}
+
+// end sets when the record expires, zero for never, and lets nothing outlast that.
+func end(rec *store.Record, expires time.Time) {
+	sooner := !expires.IsZero() && !rec.Expired(expires)
+	rec.ExpiresAt = expires
+	if !sooner {
+		return
+	}
+	if !rec.PriorExpired(expires) {
+		rec.PriorExpiresAt = expires
+	}
+	// Whoever was told of the later instant, or is being told, has yet to be told of this one.
+	rec.RemindedFor, rec.RemindingUntil = time.Time{}, time.Time{}
+}
+
 // activated records that the new token of a key was used for the first time, and returns the record as
 // it then is. Where that can't be written the token works all the same: the old one goes on, and the
 // next use tries again.

@@ -182,8 +182,8 @@ func New(st store.Store, c Config) (*Service, error) {
 
 // WithStore returns a service that is the same but keeps its keys in st, such as a store that
 // writes inside a transaction of the application's. Show a token that such a service issues only
-// once the transaction is committed: until then there is no key that it opens. WithStore panics if
-// st is nil.
+// once the transaction is committed: until then there is no key that it opens. Config.Observer is told
+// before that, also of what is then rolled back. WithStore panics if st is nil.
 func (s *Service) WithStore(st store.Store) *Service {
 	if isNil(st) {
 		panic("apikey: WithStore: the store is nil")

@@ -280,6 +280,6 @@ func TestLife(t *testing.T) {
 			t.Repeat(rapid.StateMachineActions(newLife(t, open())))
 		})
 	}
-	t.Run("memory", func(t *testing.T) { run(t, 150, func() store.Store { return new(memstore.Store) }) })
-	t.Run("SQLite", func(t *testing.T) { run(t, 12, databases[0].emptying(t)) })
+	t.Run("memory", func(t *testing.T) { run(t, 120, func() store.Store { return new(memstore.Store) }) })
+	t.Run("SQLite", func(t *testing.T) { run(t, 7, databases[0].emptying(t)) })
 }

@@ -227,6 +227,22 @@ var lastUsedTests = []test{
 			require.Equal(t, start, key.LastUsedAt())
 		}
 	}},
+	{"uses that are noted while others are flushed are kept", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		tokens := make([]string, 40)
+		keys := make([]apikey.Key, 40)
+		for i := range tokens {
+			tokens[i], keys[i] = issue(t, s, request())
+		}
+		at40(func(i int) {
+			_, err := s.Verify(t.Context(), tokens[i])
+			require.NoError(t, err)
+			require.NoError(t, s.Flush(t.Context()))
+		})
+		for _, key := range keys {
+			require.Equal(t, start, kept(t, st, key).LastUsedAt)
+		}
+	}},
 	{"LastUsedEvery is a second to a day", func(t *testing.T, st store.Store) {
 		cfg := config(newClock())
 		for _, every := range []time.Duration{-1, 1, time.Second - 1, day + 1} {
