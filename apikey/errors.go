@@ -19,7 +19,9 @@ var (
 	ErrMalformed = fmt.Errorf("%w: malformed", ErrInvalid)
 
 	// ErrUnknown says that no key has the token: its id was never issued or is purged, or its
-	// secret is wrong.
+	// secret is wrong, was cancelled by a rotation before anybody used it, or was replaced by the
+	// rotation before the last one. So it is for a token that has ended and is hashed under a pepper
+	// that is no longer configured.
 	ErrUnknown = fmt.Errorf("%w: unknown", ErrInvalid)
 
 	// ErrExpired says that the token is right and its key has expired.
@@ -46,7 +48,8 @@ var (
 	// ErrLimit says that the owner already has as many active keys as allowed.
 	ErrLimit = store.ErrLimit
 
-	// ErrConflict says that the key kept changing while the call tried to change it.
+	// ErrConflict says that the key kept changing while the call tried to change it, or that its
+	// token was replaced since the caller saw it.
 	ErrConflict = store.ErrConflict
 
 	// ErrNotActive says that a key that is revoked or expired can't be changed. It wraps
@@ -72,7 +75,8 @@ func (c conflict) Unwrap() error { return ErrConflict }
 
 // ErrUnavailable says that the service could not answer, because the store failed, because a
 // record needs a pepper that is not configured, or because the context ended. The error that wraps it
-// wraps the cause as well, such as the driver's or the context's. It never means that a token is bad, and never that it is good.
+// wraps the cause as well, such as the driver's or the context's: log it, and don't show it to a client. It
+// never means that a token is bad, and never that it is good.
 var ErrUnavailable = errors.New("apikey: unavailable")
 
 // A RefusedError is a refusal of a well-formed token. It is meant for the log: it names the key by

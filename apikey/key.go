@@ -73,7 +73,7 @@ func (i instant) time() time.Time {
 	return time.UnixMicro(int64(i) + zeroMicro).UTC()
 }
 
-// LastUsedAt returns when the key was last used, as precisely as Config.LastUsedEvery says and as
+// LastUsedAt returns when the key was last used, by whichever of its tokens, as precisely as Config.LastUsedEvery says and as
 // late as Run writes it; the zero time if it never was.
 func (k Key) LastUsedAt() time.Time { return k.lastUsedAt.time() }
 
@@ -97,10 +97,12 @@ type Handover struct {
 	PriorHint string
 }
 
-// Pending reports whether nobody has used the new token yet.
+// Pending reports whether nobody has used the new token yet, also after the old one has ended.
 func (h Handover) Pending() bool { return h.ActivatedAt.IsZero() }
 
-// Handover returns how far the last rotation of the key has come, and false if there was none.
+// Handover returns how far the last rotation of the key has come, and false if there was none. It
+// goes on telling of it after the old token has ended: that one works as long as PriorExpiresAt lies
+// ahead or, while Pending, is zero.
 func (k Key) Handover() (Handover, bool) {
 	if k.rotatedAt == 0 {
 		return Handover{}, false

@@ -51,7 +51,7 @@ func storable(t time.Time) time.Time {
 // the given time and not used since, newest first. It reads every active key, a page at a time; an
 // error, which wraps [ErrUnavailable], is yielded once, and ends it.
 //
-// A key's last use is as late in the store as [Service.Run] writes it.
+// A key's last use is as late in the store as [Service.Run] or [Service.Flush] writes it.
 func (s *Service) Idle(ctx context.Context, since time.Time) iter.Seq2[Key, error] {
 	return s.active(ctx, func(now time.Time, yield func(Key, error) bool) {
 		for key, err := range s.walk(ctx, store.Query{}, now) {
@@ -128,8 +128,9 @@ type Counts struct {
 	Expired int
 	Revoked int
 
-	// Schemes are the numbers of tokens that still work by how they are hashed: "sha256", or
-	// "hmac-sha256:" and the id of a pepper. A pepper that no scheme names may go.
+	// Schemes are the numbers of tokens that still work, of which a key may have two, by how they are
+	// hashed: "sha256", or "hmac-sha256:" and the [Pepper.ID] of a pepper. A pepper that no scheme names
+	// may go.
 	Schemes map[string]int
 }
 

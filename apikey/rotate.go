@@ -33,12 +33,14 @@ type Rotation struct {
 	Immediately bool
 
 	// ExpiresIn is the life of the key from now, at least a second and at most Config.MaxTTL, which
-	// its old token does not outlast. Zero: Config.DefaultTTL, or what the key has left if that is
-	// more.
+	// its old token does not outlast. Zero: Config.DefaultTTL, or what is left of Ceiling.ExpiresAt if
+	// that is less, or what the key has left if that is more.
 	ExpiresIn time.Duration
 
 	// Hint, where not empty, is the Key.Hint that whoever rotates has seen. A key whose token was
 	// replaced since is left alone, with ErrConflict: of two who press the button at once, one wins.
+	// Without it the second of two rotations cancels the token of the first, so a handler that people
+	// press buttons for should refuse a request that names none.
 	Hint string
 
 	// Ceiling bounds the rotation to what whoever asks may grant: a key of its owner, with no more
@@ -124,7 +126,7 @@ func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
 		rec.Grace = 0
 		activate(rec, now)
 	}
-	end(rec, s.renewed(rec.ExpiresAt, r.ExpiresIn, now))
+	end(rec, s.renewed(rec.ExpiresAt, r, now))
 	return r.Ceiling.coversToken(rec)
 }
 
@@ -137,14 +139,18 @@ func activate(rec *store.Record, now time.Time) {
 }
 
 // renewed returns when a key that is rotated now expires.
-func (s *Service) renewed(expires time.Time, in time.Duration, now time.Time) time.Time {
+func (s *Service) renewed(expires time.Time, r Rotation, now time.Time) time.Time {
 	switch {
-	case in != 0:
-		return now.Add(in).Truncate(time.Microsecond)
+	case r.ExpiresIn != 0:
+		return now.Add(r.ExpiresIn).Truncate(time.Microsecond)
 	case expires.IsZero():
 		return expires
 	}
-	return later(expires, now.Add(s.defaultTTL).Truncate(time.Microsecond))
+	renewed := now.Add(s.defaultTTL).Truncate(time.Microsecond)
+	if c := r.Ceiling; c != nil && !c.ExpiresAt.IsZero() && renewed.After(c.ExpiresAt) {
+		renewed = c.ExpiresAt.UTC().Truncate(time.Microsecond)
+	}
+	return later(expires, renewed)
 }
 
 // shorten makes the record expire sooner, unless expires is zero.

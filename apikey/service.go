@@ -87,7 +87,7 @@ type Config struct {
 	// LogEvents makes one that logs.
 	Observer func(ctx context.Context, e Event)
 
-	// Now is the clock, read once per call: time.Now where nil. It must be safe for concurrent use.
+	// Now is the clock, read once per call: time.Now where nil. Run's intervals are of real time. It must be safe for concurrent use.
 	Now func() time.Time
 }
 

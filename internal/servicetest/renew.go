@@ -221,6 +221,8 @@ var renewTests = []test{
 		_, got := rotate(t, s, key, apikey.Rotation{ExpiresIn: 20 * day, Ceiling: &apikey.Ceiling{Scopes: wide, Owner: owner, ExpiresAt: at(20)}})
 		require.Equal(t, at(20), got.ExpiresAt)
 		require.Equal(t, r.Scopes, got.Scopes())
+		_, kept := rotate(t, s, key, apikey.Rotation{Ceiling: got.Ceiling()})
+		require.Equal(t, got.ExpiresAt, kept.ExpiresAt, "a key that rotates itself lives as long as it did")
 		rotate(t, s, key, apikey.Rotation{Ceiling: &apikey.Ceiling{Scopes: r.Scopes}})
 
 		// A scope that is no longer given to new keys stays with those that have it.
