@@ -19,12 +19,13 @@ func (s *Service) Expiring(ctx context.Context, from, before time.Time) iter.Seq
 			return
 		}
 		for i, q := range []store.Query{
-			{ExpiresFrom: from, ExpiresBefore: before},
+			// First, since a key that is rotated while it is looked at moves from the other one to this.
 			{PriorExpiresFrom: from, PriorExpiresBefore: before},
+			{ExpiresFrom: from, ExpiresBefore: before},
 		} {
 			for key, err := range s.walk(ctx, q, now) {
 				// A key ends by what one of the queries asks for, and is left to that one.
-				if byPrior := !key.EndsAt(now).Equal(key.ExpiresAt); err == nil && byPrior != (i == 1) {
+				if byPrior := !key.EndsAt(now).Equal(key.ExpiresAt); err == nil && byPrior != (i == 0) {
 					continue
 				}
 				if !yield(key, err) || err != nil {

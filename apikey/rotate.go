@@ -60,8 +60,8 @@ type Rotation struct {
 // does, with [ErrForbidden] if the rotation goes beyond its Ceiling, with [ErrNotActive] if the key is
 // revoked or expired, with [ErrInGrace] if an old token is still in its grace, with [ErrConflict] if
 // somebody else rotated the key at the same time or since Hint was seen, and with
-// [ErrUnavailable] otherwise. No token is returned with an error, and when the store's answer was lost
-// on the way the old token goes on as before.
+// [ErrUnavailable] otherwise. No token is returned with an error. When the store's answer was lost on the
+// way, the old token goes on as before, unless it was to end Immediately: rotate again in either case.
 func (s *Service) Rotate(ctx context.Context, ref Ref, r Rotation) (Token, Key, error) {
 	if err := s.ready(ctx); err != nil {
 		return Token{}, Key{}, err
@@ -130,8 +130,13 @@ func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
 	return r.Ceiling.coversToken(rec)
 }
 
-// activate begins the grace of the secret before, which never prolongs it.
+// activate begins the grace of the secret before, which never prolongs it. Where the clock is behind the
+// one of the instance that rotated the key, the grace begins with the rotation: what that instance's
+// clients were promised must not have passed when it begins.
 func activate(rec *store.Record, now time.Time) {
+	if rec.Grace > 0 {
+		now = later(now, rec.RotatedAt)
+	}
 	rec.ActivatedAt = now
 	if end := now.Add(rec.Grace); rec.PriorExpiresAt.IsZero() || end.Before(rec.PriorExpiresAt) {
 		rec.PriorExpiresAt = end
@@ -170,8 +175,13 @@ func shorten(rec *store.Record, expires, now time.Time) error {
 	return nil
 }
 
+// anew is by how much a key must end sooner for people to be reminded anew: less is no news, and a way to
+// have them told every hour.
+const anew = 24 * time.Hour
+
 // end sets when the record expires, zero for never, and lets nothing outlast that.
 func end(rec *store.Record, expires time.Time) {
+	before := rec.ExpiresAt
 	sooner := !expires.IsZero() && !rec.Expired(expires)
 	rec.ExpiresAt = expires
 	if !sooner {
@@ -180,17 +190,21 @@ func end(rec *store.Record, expires time.Time) {
 	if !rec.PriorExpired(expires) {
 		rec.PriorExpiresAt = expires
 	}
-	// Whoever was told of the later instant, or is being told, has yet to be told of this one.
-	rec.RemindedFor, rec.RemindingUntil = time.Time{}, time.Time{}
+	if before.IsZero() || before.Sub(expires) >= anew {
+		// Whoever was told of the later instant, or is being told, has yet to be told of this one.
+		rec.RemindedFor, rec.RemindingUntil = time.Time{}, time.Time{}
+	}
 }
 
 // activated records that the new token of a key was used for the first time, and returns the record as
 // it then is. Where that can't be written the token works all the same: the old one goes on, and the
-// next use tries again.
+// next use tries again. One at a time among the keys that share a turn, as for rehashing.
 func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time) store.Record {
-	if !s.activating.due(now, activatePause) {
+	turn := &s.activating[rec.ID[idLen-1]%courtesies]
+	if !turn.due(now, activatePause) || !turn.busy.CompareAndSwap(false, true) {
 		return rec
 	}
+	defer turn.busy.Store(false)
 	// A time of its own, as for rehashing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), activateTimeout)
 	defer cancel()
@@ -208,12 +222,17 @@ func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time
 		if errors.Is(err, store.ErrConflict) {
 			// Something else of the key changed, or somebody else was first, or rotated it again.
 			used, err = s.store.Get(ctx, rec.ID)
-			if err == nil && (!used.Pending() || used.Hash != rec.Hash || used.Owner != rec.Owner || !used.RevokedAt.IsZero()) {
+			if err == nil && (!used.Pending() || !used.RotatedAt.Equal(rec.RotatedAt) || used.Owner != rec.Owner || !used.RevokedAt.IsZero()) {
 				return rec
 			}
 		}
+		if errors.Is(err, store.ErrNotFound) {
+			return rec // purged meanwhile
+		}
 		if err != nil {
-			s.activating.fail(now)
+			if now, err = s.clock(); err == nil { // the wait may have been longer than the pause
+				turn.fail(now)
+			}
 			return rec
 		}
 	}

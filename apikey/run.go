@@ -57,6 +57,10 @@ func (s *Service) end(ctx context.Context) error {
 	for range len(s.events) { // and not what comes meanwhile, of which there may be no end
 		select {
 		case e := <-s.events:
+			if ctx.Err() != nil {
+				s.stats.eventsLost.Add(1)
+				continue
+			}
 			s.observe(ctx, e)
 		default: // another Run was faster
 		}

@@ -94,10 +94,10 @@ type Ceiling struct {
 }
 
 // Ceiling returns what a holder of the key may grant when issuing further keys: its own scopes, to
-// its own owner, for no longer than it lives itself. The zero Key, which is what a context without a
+// its own owner, for no longer than it lives itself, or than the token it was verified by. The zero Key, which is what a context without a
 // key gives, may grant nothing to anybody.
 func (k Key) Ceiling() *Ceiling {
-	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.ExpiresAt, nothing: k.ID == ""}
+	return &Ceiling{Scopes: k.Scopes(), Owner: k.Owner, ExpiresAt: k.TokenExpiresAt(), nothing: k.ID == ""}
 }
 
 // covers returns an error wrapping ErrForbidden if the record is of another owner or, where scopes

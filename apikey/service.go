@@ -83,7 +83,8 @@ type Config struct {
 	// allow nor deny, and its panics are recovered. Calls that manage keys tell it before they return,
 	// with their own context; what verifications have to tell waits for Run, up to 256 events, so that
 	// no request waits for it. Refusals of tokens that open nothing are counted in Stats and are no
-	// events, so that nobody without a key can flood it. It must be safe for concurrent use.
+	// events, so that nobody without a key can flood it. It must be safe for concurrent use, and heed
+	// its context: one that does not return holds up Run.
 	// LogEvents makes one that logs.
 	Observer func(ctx context.Context, e Event)
 
@@ -108,10 +109,11 @@ type Service struct {
 	observer func(context.Context, Event)
 
 	// Shared by the services that WithStore makes.
-	rehashing, activating *courtesy
-	usage, lateUses       *usage // lateUses is never written anywhere
-	stats                 *counters
-	events                chan Event
+	rehashing       *courtesy
+	activating      *[courtesies]courtesy
+	usage, lateUses *usage // lateUses is never written anywhere
+	stats           *counters
+	events          chan Event
 }
 
 var _ Verifier = (*Service)(nil)
@@ -144,7 +146,7 @@ func New(st store.Store, c Config) (*Service, error) {
 		now:         c.Now,
 		observer:    c.Observer,
 		rehashing:   new(courtesy),
-		activating:  new(courtesy),
+		activating:  new([courtesies]courtesy),
 		usage:       &usage{every: c.LastUsedEvery},
 		lateUses:    &usage{every: lateUseEvery},
 		stats:       new(counters),

@@ -55,7 +55,9 @@ func (u *usage) note(id string, recorded, now time.Time) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	noted, ok := sh.uses[key]
-	if ok && at-noted < u.every.Microseconds() {
+	// In either direction: on a clock that was set back, what it noted before must not last until it has
+	// caught up.
+	if ok && time.Duration(at-noted).Abs() < u.every/time.Microsecond {
 		return false
 	}
 	if !ok {

@@ -185,6 +185,10 @@ func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, h
 	}
 }
 
+// courtesies is how many turns there are for activations, by the end of the id: keys whose rows are
+// locked or can't be written hold up few others.
+const courtesies = 16
+
 // A courtesy is a write that a verification makes on the side. After a failure it is left alone for a
 // while.
 type courtesy struct {

@@ -53,6 +53,9 @@ type dialect struct {
 	// of the table.
 	by func(index string) string
 
+	// byID is the same for the primary key, where that takes saying.
+	byID string
+
 	// ordered says that a query follows the index of an owner only if it asks for its order.
 	ordered bool
 

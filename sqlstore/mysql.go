@@ -14,7 +14,10 @@ var mysql = dialect{
 	name:  MySQL,
 	quote: "`",
 
-	by: func(index string) string { return " FORCE INDEX (" + index + ")" },
+	// By an index of owners an update under REPEATABLE READ, in a transaction of the caller's, would lock
+	// the gaps where that owner's other keys are about to be.
+	byID: " FORCE INDEX (PRIMARY)",
+	by:   func(index string) string { return " FORCE INDEX (" + index + ")" },
 
 	// The default, REPEATABLE READ, counts in a snapshot that may be older than the lock, and locks
 	// gaps between rows, which makes deadlocks of writes that have no row in common.

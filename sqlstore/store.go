@@ -166,6 +166,7 @@ func (s *Store) sql(text string) string {
 		"{owners}", s.name("_owners"),
 		"{columns}", columns,
 		"{arguments}", marks(strings.Count(columns, ",")+1),
+		"{by id}", s.dialect.byID,
 		"{by owner}", s.dialect.by(s.name("_owner")),
 		"{by active}", s.dialect.by(s.name("_active")),
 		"{by alias}", s.dialect.by(s.name("_alias")),

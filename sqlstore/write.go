@@ -11,7 +11,7 @@ import (
 
 // updateRecord leaves alone what Update must not change.
 const updateRecord = `
-UPDATE {table} SET label = ?, hint = ?, scopes = ?, contacts = ?, metadata = ?, scheme = ?, hash = ?,
+UPDATE {table}{by id} SET label = ?, hint = ?, scopes = ?, contacts = ?, metadata = ?, scheme = ?, hash = ?,
 updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?,
 rotated_at = ?, activated_at = ?, grace = ?, prior_hint = ?, prior_scheme = ?, prior_hash = ?, prior_expires_at = ?,
 reminded_for = ?, reminding_until = ?, version = version + 1

@@ -6,8 +6,9 @@ import "time"
 // secret and a version. It holds only strings, integers and times, so that a copy shares no memory
 // and every field is one column.
 //
-// A field that an implementation does not know would be lost without a trace, so every
-// implementation is held to a round trip of all of them by storetest.
+// A field that an implementation does not know would be lost without a trace, and with it the old token
+// of every key that is rotated, or that people were reminded. So every implementation is held to a
+// round trip of all of them by storetest: run it again with each new version.
 type Record struct {
 	// ID is public, unique, 20 characters of lower-case Crockford base 32 and sorts by creation.
 	ID string
@@ -100,9 +101,18 @@ func (r *Record) Pending() bool {
 //
 // A secret that was given no Grace is over whatever the time: it may have leaked, and its end must not
 // wait for the slowest clock.
+//
+// One that is not pending ends with its grace and at PriorExpiresAt, whichever comes first, and needs
+// both: no rotation leaves a record without, and a hand in the database must not bring an old secret
+// back by taking one away.
 func (r *Record) PriorExpired(at time.Time) bool {
-	return r.PriorHash == "" || r.Grace == 0 && !r.ActivatedAt.IsZero() ||
-		!r.PriorExpiresAt.IsZero() && !at.Before(r.PriorExpiresAt)
+	switch {
+	case r.PriorHash == "":
+		return true
+	case r.Pending():
+		return !r.PriorExpiresAt.IsZero() && !at.Before(r.PriorExpiresAt)
+	}
+	return r.Grace <= 0 || !at.Before(r.PriorExpiresAt) || !at.Before(r.ActivatedAt.Add(r.Grace))
 }
 
 // Active reports whether the record is neither revoked nor expired at the given time.

@@ -23,7 +23,9 @@ func (r *Reminder) due(key apikey.Key, now time.Time) (n Notice, since time.Time
 	milestone := r.milestones[i]
 	begun := key.CreatedAt
 	handover, rotated := key.Handover()
-	if rotated && handover.RotatedAt.After(begun) {
+	// While the new token is pending, the old one ends when it always did: who rotates a key every day and
+	// never uses the new token has to hear of it.
+	if rotated && !handover.Pending() && handover.RotatedAt.After(begun) {
 		begun = handover.RotatedAt
 	}
 	since = dayStart(end, -milestone)

@@ -43,12 +43,27 @@ func (f *failures) join() error {
 // address is whatever could be one, with the punctuation around it.
 var address = regexp.MustCompile(`\S*@\S*`)
 
+// text returns what an error says. The methods of a nil pointer in it panic, outside of what guards the
+// notifier that returned it.
+func text(err error) (s string) {
+	defer func() {
+		if recover() != nil {
+			s = "an error that can't be printed"
+		}
+	}()
+	return err.Error()
+}
+
 // plain returns the beginning of a text without the contacts and whatever else looks like an address. A
 // mail server repeats in its answer whom it refused, and chooses the rest of the answer as well.
 func plain(text string, contacts []string) string {
 	for _, contact := range contacts {
-		if contact != "" {
-			text = strings.ReplaceAll(text, contact, "[address]")
+		// Also the part before the @ alone, by which a server may know the one it refuses.
+		name, _, _ := strings.Cut(contact, "@")
+		for _, part := range []string{contact, name} {
+			if len(part) > 2 {
+				text = strings.ReplaceAll(text, part, "[address]")
+			}
 		}
 	}
 	text = address.ReplaceAllString(text, "[address]")

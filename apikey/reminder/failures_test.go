@@ -247,3 +247,18 @@ func TestNoticePrints(t *testing.T) {
 	require.NotContains(t, line.String(), "example.com")
 	require.Equal(t, "1 sent, 2 failed, 3 without contacts, 4 done before", reminder.Report{Sent: 1, Failed: 2, NoContacts: 3, Done: 4}.String())
 }
+
+// A nilError is what a notifier returns that has an error type of its own and nothing to say.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
+func TestNotifierReturnsANilPointer(t *testing.T) {
+	h := newHouse(t, new(memstore.Store), reminder.Config{})
+	h.issue("one", 60*day, ann)
+	h.told.fail = func(reminder.Notice) error { return (*nilError)(nil) }
+	h.clock.Set(start.Add(46 * day))
+	report, err := h.Once(t.Context())
+	require.ErrorContains(t, err, "an error that can't be printed")
+	require.Equal(t, reminder.Report{Failed: 1}, report)
+}

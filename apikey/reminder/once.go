@@ -151,7 +151,7 @@ func (r *Reminder) ask(ctx context.Context, key apikey.Key) (contacts []string, 
 	}()
 	contacts, err = r.fallback(ctx, key)
 	if err != nil {
-		return nil, errors.New(plain(err.Error(), contacts))
+		return nil, errors.New(plain(text(err), contacts))
 	}
 	return slices.Clone(contacts), nil
 }
@@ -179,7 +179,7 @@ func (r *Reminder) send(ctx context.Context, t *task, report *Report) (bool, err
 	case sent:
 		report.Sent++ // also where the store could not be told
 	case asked:
-		err = errors.New(plain(err.Error(), told))
+		err = errors.New(plain(text(err), told))
 	case errors.Is(err, errMoved), errors.Is(err, apikey.ErrNotFound):
 		err = nil
 	case err == nil:

@@ -18,9 +18,9 @@
 //
 // A milestone of n days is due from the first instant of the calendar day n days before the day on which
 // the key ends, in Config.Location. After a pause only the most urgent milestone that is due is sent, and
-// not those that it makes up for. A milestone is not due that lies before the key was issued or, where it was
-// rotated, before that: whoever issues a key for a week is not told at once that it ends within a
-// fortnight. A key whose expiry was brought forward is told of anew.
+// not those that it makes up for. A milestone is not due that lies before the key was issued or, where the
+// token of a rotation is in use, before that: whoever issues a key for a week is not told at once that it
+// ends within a fortnight. A key whose expiry was brought forward by a day or more is told of anew.
 //
 // What ends is what [apikey.Key.EndsAt] tells. As long as nobody has used the new token of a key that
 // was rotated, that is the old token, and [Notice.Pending] is set. Once the new one is used, the old

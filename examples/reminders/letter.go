@@ -87,7 +87,11 @@ func inDays(n int) string {
 
 // plain replaces what could begin a line of its own, in a header or in the text, or turn the direction
 // of what follows. Latchkey refuses most of it in a label, and a mail must not depend on that.
+//
+// It also takes the links out: whoever may choose a label would otherwise have mail with one sent from
+// the service's own address.
 func plain(text string) string {
+	text = strings.NewReplacer("://", " // ", "www.", "www ", "WWW.", "WWW ").Replace(text)
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return unicode.ReplacementChar

@@ -20,7 +20,7 @@ func TestDryRun(t *testing.T) {
 		`key \w{20} "Payroll: gaji & 工资 <live>" of "team_hr": ends in 3 days, on .* \+08:00; 2 contacts`,
 		`key \w{20} "Leave reminders" of "team_hr": ends in 13 days, on .*; 1 contact\n`,
 		`key \w{20} "Appointments" of "team_hr": not used since it was rotated, the old token ends tomorrow, on .*; 1 contact\n`,
-		`Subject: API key “.*” expires in \d+ days`,
+		`Subject: API key “Appointments”: the old token stops working tomorrow`,
 		`https://app\.agency\.example/settings/api-keys`,
 	} {
 		require.Regexp(t, line, out.String())

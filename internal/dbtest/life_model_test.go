@@ -14,6 +14,7 @@ type keyLife struct {
 	dead            []string // those that a rotation has left behind
 	expires         time.Time
 	pending         bool
+	rotated         time.Time
 	grace           time.Duration
 	ends            time.Time // of the token before; zero for never
 	over            bool      // it was ended on every clock
@@ -58,6 +59,9 @@ func (l *keyLife) use(token string, now time.Time) (superseded bool, reason erro
 	if reason == nil && !superseded && l.pending {
 		l.pending = false
 		l.over = l.grace == 0
+		if l.grace > 0 && now.Before(l.rotated) {
+			now = l.rotated // by an instance whose clock is ahead
+		}
 		if end := now.Add(l.grace); l.ends.IsZero() || end.Before(l.ends) {
 			l.ends = end
 		}
@@ -87,6 +91,9 @@ func (l *keyLife) rotate(r apikey.Rotation, token string, now time.Time) {
 		}
 		l.before, l.ends, l.over = l.current, l.expires, false
 	}
+	if l.rotated = l.rotated.Add(time.Microsecond); l.rotated.Before(now) {
+		l.rotated = now
+	}
 	l.current, l.pending, l.grace = token, true, r.Grace
 	if r.Grace == 0 {
 		l.grace = 24 * time.Hour
@@ -109,7 +116,9 @@ func (l *keyLife) rotate(r apikey.Rotation, token string, now time.Time) {
 // end makes the key expire at an instant.
 func (l *keyLife) end(at time.Time) {
 	if l.expires.IsZero() || at.Before(l.expires) {
-		l.reminded = time.Time{}
+		if l.expires.IsZero() || l.expires.Sub(at) >= 24*time.Hour {
+			l.reminded = time.Time{}
+		}
 		if !l.ended(at) {
 			l.ends = at
 		}

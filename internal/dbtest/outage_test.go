@@ -190,7 +190,8 @@ func TestMistakenStore(t *testing.T) {
 		// A row that is one key's by its id and another one's by all the rest.
 		exec(t, db, `CREATE VIEW mixed AS SELECT m.id, k.owner, k.prefix, k.alias, k.label, k.hint, k.scopes, k.contacts,
 			k.metadata, k.scheme, k.hash, k.created_at, k.updated_at, k.expires_at, k.revoked_at, k.revoked_reason,
-			k.last_used_at, k.version FROM latchkey_keys m, latchkey_keys k WHERE k.id <> m.id`)
+			k.last_used_at, k.rotated_at, k.activated_at, k.grace, k.prior_hint, k.prior_scheme, k.prior_hash, k.prior_expires_at,
+			k.reminded_for, k.reminding_until, k.version FROM latchkey_keys m, latchkey_keys k WHERE k.id <> m.id`)
 		d.cfg.Table = "mixed"
 		mixed := newDoor(t, d.store(t, db))
 		mixed.requireRefused(t, token)

@@ -128,7 +128,7 @@ func TestIndexesAtScale(t *testing.T) {
 			},
 		} {
 			want := []string{"PRIMARY", "latchkey_keys_pkey"}
-			if name == "update" {
+			if name == "update" && d.dialect != sqlstore.MySQL {
 				want = append(want, "latchkey_keys_owner") // which begins with what is asked for, too
 			}
 			t.Run(name, func(t *testing.T) { rec.requireIndexes(t, d, call, want...) })

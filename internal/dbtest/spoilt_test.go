@@ -85,6 +85,10 @@ func TestSpoiltRow(t *testing.T) {
 			`created_at = 9223372036854775807`:    open,
 			`last_used_at = -9223372036854775808`: open,
 			`version = -1`:                        open,
+			`rotated_at = 1`:                      open,
+			`activated_at = 1`:                    open,
+			`grace = -9223372036854775808`:        open,
+			`prior_hash = hash`:                   open,
 		} {
 			token, key := door.issue(t)
 			exec(t, db, `UPDATE latchkey_keys SET `+spoil+` WHERE id = `+d.arg(1), key.ID)
@@ -108,13 +112,11 @@ func TestSpoiltRow(t *testing.T) {
 
 			if _, err := door.Revoke(bounded(t), apikey.Ref{Owner: key.Owner, ID: key.ID}, "spoilt"); err != nil {
 				require.True(t, hidden, "%s: %v", spoil, err)
-			} else if want == open {
-				door.requireRefused(t, token)
 			} else {
-				require.Equal(t, want, door.knock(t.Context(), t, token), spoil)
+				door.requireRefused(t, token) // whatever it is hashed as, or not
 			}
 			door.requireOpen(t, good)
 		}
-		require.Equal(t, 25, count(t, db, `SELECT COUNT(*) FROM latchkey_keys`))
+		require.Equal(t, 29, count(t, db, `SELECT COUNT(*) FROM latchkey_keys`))
 	})
 }

@@ -153,7 +153,7 @@ var handoverTests = []test{
 			c.Add(-time.Minute)
 			open(t, s, newer)
 		})), newer)
-		require.Equal(t, start.Add(-time.Minute), handover(t, s, key).ActivatedAt)
+		require.Equal(t, start, handover(t, s, key).ActivatedAt, "a grace begins no sooner than its rotation")
 		require.Equal(t, start, kept(t, st, key).UpdatedAt, "a clock that is behind does not take it back")
 		require.Equal(t, int64(3), kept(t, st, key).Version)
 	}},

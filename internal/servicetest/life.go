@@ -26,8 +26,10 @@ func living(t *testing.T, st store.Store, state string) *livingKey {
 	t.Helper()
 	k := &livingKey{c: newClock()}
 	k.s = newService(t, st, config(k.c))
+	k.c.Set(start.Add(-time.Microsecond)) // no two rotations look alike
 	first, key := issue(t, k.s, request())
 	cancelled, _ := rotate(t, k.s, key, apikey.Rotation{})
+	k.c.Set(start)
 	newer, got := rotate(t, k.s, key, apikey.Rotation{Grace: time.Hour, ExpiresIn: 2 * time.Hour})
 	k.older, k.newer, k.cancelled, k.key, k.ends = first, newer, cancelled, key, got.ExpiresAt
 	if state == "pending" {
