@@ -4,6 +4,7 @@
 //	go run ./examples/reminders -db keys.db -dry-run            # what it would send
 //	go run ./examples/reminders -db keys.db -smtp mail:587 -once  # one pass, for a job
 //	go run ./examples/reminders -db keys.db -smtp mail:587        # a pass every hour
+//	go run ./examples/reminders -db keys.db -idle 90              # who has keys that nobody uses
 //
 // SMTP_USERNAME and SMTP_PASSWORD, where set, log in to the mail server.
 package main
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	prefix := flags.String("prefix", "reminders_test", "the `prefix` of the keys' tokens")
 	zone := flags.String("zone", "Asia/Singapore", "the time `zone` of the readers")
 	dryRun := flags.Bool("dry-run", false, "print what would be sent, and send and write nothing")
+	idle := flags.Int("idle", 0, "print the keys that nobody used for so many `days`, and end")
 	once := flags.Bool("once", false, "make one pass and end, instead of one every hour")
 	var m mailer
 	server := flags.String("smtp", "", "the mail server, as `host:port`")
@@ -57,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	m.log = func(line string) { fmt.Fprintln(out, line) }
-	if !*dryRun {
+	if !*dryRun && *idle == 0 {
 		if *server == "" {
 			return errors.New("name a mail server with -smtp, or see with -dry-run what would be sent")
 		}
@@ -91,6 +93,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	switch {
+	case *idle > 0:
+		return unused(ctx, keys, time.Now().AddDate(0, 0, -*idle), loc, out)
 	case *dryRun:
 		return plan(ctx, r, &m, out)
 	case *once:
@@ -150,6 +154,24 @@ func plan(ctx context.Context, r *reminder.Reminder, m *mailer, out io.Writer) e
 	for _, line := range strings.Split("Subject: "+l.subject+"\n\n"+strings.TrimRight(l.text, "\n"), "\n") {
 		fmt.Fprintln(out, strings.TrimRight("  | "+line, " "))
 	}
+	return nil
+}
+
+// unused prints the active keys that were issued before an instant and not used since.
+func unused(ctx context.Context, keys *apikey.Service, since time.Time, loc *time.Location, out io.Writer) error {
+	n := 0
+	for key, err := range keys.Idle(ctx, since) {
+		if err != nil {
+			return err
+		}
+		n++
+		last := "never used, issued " + key.CreatedAt.In(loc).Format(time.DateOnly)
+		if at := key.LastUsedAt(); !at.IsZero() {
+			last = "last used " + at.In(loc).Format(time.DateOnly)
+		}
+		fmt.Fprintf(out, "  key %s %q of %q: %s\n", key.ID, key.Label, key.Owner, last)
+	}
+	fmt.Fprintf(out, "%d keys unused since %s\n", n, since.In(loc).Format(time.DateOnly))
 	return nil
 }
 

@@ -30,6 +30,16 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+func TestIdle(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), []string{"-idle", "1"}, &out))
+	require.Regexp(t, `key \w{20} "Leave reminders" of "team_hr": never used, issued \d{4}-\d\d-\d\d\n`, out.String())
+	require.Regexp(t, `\n\d+ keys unused since \d{4}-`, out.String())
+	out.Reset()
+	require.NoError(t, run(t.Context(), []string{"-idle", "4000"}, &out))
+	require.Regexp(t, `^0 keys unused since`, out.String())
+}
+
 // A database is told of once, however often the program runs, and whatever it is called.
 func TestOnce(t *testing.T) {
 	s := start(t, nil)
