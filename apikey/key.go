@@ -36,8 +36,8 @@ type Key struct {
 	superseded bool
 }
 
-func keyOf(rec *store.Record) Key {
-	return Key{
+func keyOf(rec *store.Record) (key Key) {
+	key = Key{
 		ID:            rec.ID,
 		Owner:         rec.Owner,
 		Label:         rec.Label,
@@ -49,14 +49,21 @@ func keyOf(rec *store.Record) Key {
 		scopes:        rec.Scopes,
 		contacts:      rec.Contacts,
 		metadata:      rec.Metadata,
-
-		lastUsedAt:     instantOf(rec.LastUsedAt),
-		rotatedAt:      instantOf(rec.RotatedAt),
-		activatedAt:    instantOf(rec.ActivatedAt),
-		priorExpiresAt: instantOf(rec.PriorExpiresAt),
-		remindedFor:    instantOf(rec.RemindedFor),
-		priorHint:      rec.PriorHint,
 	}
+	// Each is a conversion, and most keys have none of them.
+	if !rec.LastUsedAt.IsZero() {
+		key.lastUsedAt = instantOf(rec.LastUsedAt)
+	}
+	if !rec.RemindedFor.IsZero() {
+		key.remindedFor = instantOf(rec.RemindedFor)
+	}
+	if !rec.RotatedAt.IsZero() {
+		key.rotatedAt = instantOf(rec.RotatedAt)
+		key.activatedAt = instantOf(rec.ActivatedAt)
+		key.priorExpiresAt = instantOf(rec.PriorExpiresAt)
+		key.priorHint = rec.PriorHint
+	}
+	return key
 }
 
 // An instant is a time in microseconds from the zero time, which it therefore is at zero.

@@ -28,6 +28,10 @@ type usage struct {
 	every   time.Duration
 	dropped atomic.Int64
 	shards  [usageShards]usageShard
+
+	// recent holds a hash and a second of keys noted a short while ago, each at a place that its hash
+	// says, so that most uses need neither a lock nor a lookup.
+	recent [1 << 12]atomic.Uint64
 }
 
 type usageShard struct {
@@ -45,8 +49,14 @@ type usedID [idLen]byte
 // note remembers a use of the key, unless one was recorded or remembered within the granularity, and
 // reports whether it did.
 func (u *usage) note(id string, recorded, now time.Time) bool {
-	if now.Sub(recorded) < u.every {
+	if !recorded.IsZero() && now.Sub(recorded) < u.every {
 		return false
+	}
+	hash := hashID(id)
+	recent := &u.recent[hash>>52]
+	second := uint32(now.Unix())
+	if seen := recent.Load(); uint32(seen>>32) == uint32(hash) && second-uint32(seen) < uint32(u.every/time.Second) {
+		return false // by whole seconds, of which no more have begun than have passed
 	}
 	var key usedID
 	copy(key[:], id)
@@ -67,19 +77,39 @@ func (u *usage) note(id string, recorded, now time.Time) bool {
 		if len(sh.order) < maxUses/usageShards {
 			sh.order = append(sh.order, key)
 		} else {
-			delete(sh.uses, sh.order[sh.oldest])
+			oldest := sh.order[sh.oldest]
+			delete(sh.uses, oldest)
+			u.recent[hashID(string(oldest[:]))>>52].Store(0)
 			sh.order[sh.oldest] = key
 			sh.oldest = (sh.oldest + 1) % len(sh.order)
 			u.dropped.Add(1)
 		}
 	}
 	sh.uses[key] = at
+	recent.Store(hash<<32 | uint64(second))
 	return true
+}
+
+// hashID mixes the characters of an id, half of which are random. That another id has the same hash is
+// as good as a use that was lost.
+func hashID(id string) uint64 {
+	_ = id[idLen-1]
+	a := uint64(id[10]) | uint64(id[11])<<8 | uint64(id[12])<<16 | uint64(id[13])<<24 |
+		uint64(id[14])<<32 | uint64(id[15])<<40 | uint64(id[16])<<48 | uint64(id[17])<<56
+	b := uint64(id[18]) | uint64(id[19])<<8 | uint64(id[8])<<16 | uint64(id[9])<<24
+	h := (a ^ b*0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd
+	h = (h ^ h>>32) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>32
 }
 
 // take returns what is remembered and forgets it.
 func (u *usage) take() []store.Use {
 	var uses []store.Use
+	defer func() {
+		for i := range u.recent {
+			u.recent[i].Store(0) // after, so that what is noted meanwhile is not forgotten with it
+		}
+	}()
 	for i := range u.shards {
 		sh := &u.shards[i]
 		sh.mu.Lock()

@@ -88,7 +88,10 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 			rec.Scheme, rec.Hash = s.hasher.hash(secret)
 		})
 	}
-	return s.verified(ctx, &rec, now)
+	if err := s.verified(ctx, &rec, now); err != nil {
+		return Key{}, err
+	}
+	return keyOf(&rec), nil
 }
 
 // verifyPrior verifies a secret that is not the one of the key, and that d hashes under the scheme of
@@ -124,20 +127,24 @@ func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret stri
 			rec.PriorScheme, rec.PriorHash = s.hasher.hash(secret)
 		})
 	}
-	key, err := s.verified(ctx, &rec, now)
-	key.superseded = err == nil
-	return key, err
+	if err := s.verified(ctx, &rec, now); err != nil {
+		return Key{}, err
+	}
+	key := keyOf(&rec)
+	key.superseded = true
+	return key, nil
 }
 
-// verified accepts the token of a record.
-func (s *Service) verified(ctx context.Context, rec *store.Record, now time.Time) (Key, error) {
+// verified notes that the token of a record is accepted.
+func (s *Service) verified(ctx context.Context, rec *store.Record, now time.Time) error {
 	// A store that overlooks its context must not have a handler run for a client that has gone.
 	if err := ctx.Err(); err != nil {
-		return s.unverified(err)
+		_, err = s.unverified(err)
+		return err
 	}
 	s.usage.note(rec.ID, rec.LastUsedAt, now)
 	s.stats.verified.add(rec.ID)
-	return keyOf(rec), nil
+	return nil
 }
 
 // unverified answers that nobody could tell.

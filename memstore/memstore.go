@@ -72,11 +72,12 @@ func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
 	}
 	sh := s.shard(id)
 	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	if e := sh.entries[id]; e != nil {
-		return e.record(), nil
+	e := sh.entries[id]
+	sh.mu.RUnlock()
+	if e == nil {
+		return store.Record{}, store.ErrNotFound
 	}
-	return store.Record{}, store.ErrNotFound
+	return e.record(), nil // which is never changed, only replaced
 }
 
 // Create implements [store.Store].
