@@ -3,7 +3,8 @@
 // latchkey gives a Go service API keys: it issues them, keeps only their hash, verifies them for
 // one read of a store and a fraction of a microsecond, and guards any net/http handler with them.
 //
-//   - [github.com/opengovsg/latchkey/apikey] issues, verifies, lists, changes and revokes keys.
+//   - [github.com/opengovsg/latchkey/apikey] issues, verifies, lists, changes, rotates and revokes keys.
+//   - [github.com/opengovsg/latchkey/apikey/reminder] tells people ahead of time that their keys end.
 //   - [github.com/opengovsg/latchkey/bearer] guards net/http handlers (RFC 6750).
 //   - [github.com/opengovsg/latchkey/sqlstore] keeps keys in a SQL database of yours.
 //   - [github.com/opengovsg/latchkey/memstore] keeps keys in memory.
@@ -32,6 +33,16 @@
 //
 // From then on, a client that sends the token reaches the handler, which asks
 // [github.com/opengovsg/latchkey/apikey.FromContext] whose key it is.
+//
+// Sooner or later the token is replaced. Both work until the new one is in use, and the old one for
+// its grace from then on:
+//
+//	token, key, err = keys.Rotate(ctx, apikey.Ref{Owner: userID, ID: key.ID}, apikey.Rotation{Grace: 24 * time.Hour})
+//
+// Beside its server the application starts one goroutine, which writes when keys were last used and
+// tells apikey.Config.Observer what verifications found; apikey.LogEvents is an observer that logs:
+//
+//	go keys.Run(ctx)
 //
 // # Compatibility
 //

@@ -38,6 +38,7 @@ func TestImports(t *testing.T) {
 		"/memstore":        {[]string{"/store"}, []string{"net/http", "database/sql", "testing"}},
 		"/sqlstore":        {[]string{"/store"}, []string{"net/http", "testing"}},
 		"/apikey":          {[]string{"/store"}, []string{"net/http", "database/sql", "testing"}},
+		"/apikey/reminder": {[]string{"/store", "/apikey"}, []string{"net/http", "database/sql", "testing"}},
 		"/bearer":          {[]string{"/store", "/apikey"}, []string{"database/sql", "testing"}},
 	} {
 		for _, path := range deps(t, pkg) {
@@ -85,8 +86,9 @@ func TestReadmeCompiles(t *testing.T) {
 
 	var compiled strings.Builder
 	for _, name := range []string{
-		"examples/readme/main.go", "apikey/example_test.go", "bearer/example_test.go", "bearer/issue_example_test.go", "sqlstore/example_test.go", "store/example_test.go",
+		"examples/readme/main.go", "apikey/example_test.go", "apikey/reminder/example_test.go", "bearer/example_test.go", "bearer/issue_example_test.go", "sqlstore/example_test.go", "store/example_test.go",
 		"examples/quickstart/main.go", "examples/customstore/filestore_test.go",
+		"apikey/rotate_example_test.go", "apikey/log_example_test.go",
 	} {
 		f, err := os.Open(name)
 		require.NoError(t, err)

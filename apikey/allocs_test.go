@@ -23,7 +23,7 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 		}
 		keys, err := apikey.New(new(memstore.Store), apikey.Config{Prefix: "acme_live", Peppers: peppers, Scopes: []string{"email:*"}})
 		require.NoError(t, err)
-		issued, _, err := keys.Issue(t.Context(), apikey.Request{
+		issued, first, err := keys.Issue(t.Context(), apikey.Request{
 			Owner: "user_42", Label: "x", Scopes: []string{"email:*"}, Contacts: []string{"a@example.com"}, ExpiresIn: time.Hour,
 		})
 		require.NoError(t, err)
@@ -35,6 +35,15 @@ func TestVerifyAllocatesNothing(t *testing.T) {
 				t.Error("refused")
 			}
 		}), name)
+		rotated, key, err := keys.Rotate(ctx, apikey.Ref{Owner: "user_42", ID: first.ID}, apikey.Rotation{})
+		require.NoError(t, err)
+		for text, superseded := range map[string]bool{rotated.Reveal(): false, token: true} {
+			require.Zero(t, testing.AllocsPerRun(100, func() {
+				if got, err := keys.Verify(ctx, text); err != nil || got.ID != key.ID || got.Superseded() != superseded {
+					t.Error("refused")
+				}
+			}), name)
+		}
 		malformed := token[:len(token)-1] + "~"
 		require.Zero(t, testing.AllocsPerRun(100, func() {
 			if _, err := keys.Verify(ctx, malformed); err == nil {

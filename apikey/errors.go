@@ -51,11 +51,11 @@ var (
 
 	// ErrNotActive says that a key that is revoked or expired can't be changed. It wraps
 	// ErrConflict.
-	ErrNotActive = fmt.Errorf("apikey: the key is revoked or expired: %w", ErrConflict)
+	ErrNotActive error = conflict("apikey: the key is revoked or expired")
 
 	// ErrInGrace says that a key can't be rotated, other than Immediately, while the token before is
 	// in its grace: a third token would cut that short. It wraps ErrConflict.
-	ErrInGrace = fmt.Errorf("apikey: the token before the last rotation is still in its grace: %w", ErrConflict)
+	ErrInGrace error = conflict("apikey: the token before the last rotation is still in its grace")
 
 	// ErrForbidden says that the request goes beyond what its issuer may grant.
 	ErrForbidden = errors.New("apikey: beyond what may be granted")
@@ -64,9 +64,15 @@ var (
 	ErrInvalidArgument = errors.New("apikey: invalid argument")
 )
 
+// A conflict is one whose text says all there is to say.
+type conflict string
+
+func (c conflict) Error() string { return string(c) }
+func (c conflict) Unwrap() error { return ErrConflict }
+
 // ErrUnavailable says that the service could not answer, because the store failed, because a
-// record needs a pepper that is not configured, or because the context ended, whose error it then
-// wraps as well. It never means that a token is bad, and never that it is good.
+// record needs a pepper that is not configured, or because the context ended. The error that wraps it
+// wraps the cause as well, such as the driver's or the context's. It never means that a token is bad, and never that it is good.
 var ErrUnavailable = errors.New("apikey: unavailable")
 
 // A RefusedError is a refusal of a well-formed token. It is meant for the log: it names the key by

@@ -23,6 +23,7 @@ const (
 	EventActivated EventKind = "activated"
 
 	// EventLateUse: the old token was presented after its grace and refused. Somebody still uses it.
+	// It is told at most once a minute for each key in each process; Stats.Superseded counts them all.
 	EventLateUse EventKind = "late use"
 
 	// EventRevoked: the key was revoked. Key.RevokedReason says why.
@@ -38,6 +39,10 @@ type Event struct {
 	At   time.Time // by the service's clock
 	Key  Key       // as it was right after
 }
+
+// lateUseEvery is how often a key's late uses are told of at most. A client that was forgotten goes on
+// asking, as often as it always did.
+const lateUseEvery = time.Minute
 
 // queuedEvents is how many events of verifications wait for Run at most.
 const queuedEvents = 256

@@ -82,6 +82,51 @@ func TestEveryRefusalHashesOnce(t *testing.T) {
 	require.Len(t, noHash, sha256.Size, "hashes of two lengths are told apart without comparing them")
 }
 
+// TestEveryWrongSecretHashesUnderEveryScheme holds the same for keys that were rotated: what a wrong secret
+// costs must not tell that a key has two tokens, or what they are hashed with.
+func TestEveryWrongSecretHashesUnderEveryScheme(t *testing.T) {
+	var peppers []Pepper
+	sums := make([]int, 2)
+	for i := range sums {
+		secretKey := slices.Repeat([]byte{byte(i)}, 32)
+		pepper, err := NewPepper(secretKey)
+		require.NoError(t, err)
+		pepper.p.macs.New = func() any { return &mac{hash: countedHash{hmac.New(sha256.New, secretKey), &sums[i]}} }
+		peppers = append(peppers, pepper)
+	}
+	now := time.UnixMicro(1_795_420_800_000_000).UTC()
+	st := new(memstore.Store)
+	s, err := New(st, Config{Prefix: "acme_live", Peppers: peppers, Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	known := []string{schemeSHA256, peppers[0].p.scheme, peppers[1].p.scheme}
+	try := func(scheme, prior string, ends time.Time, revoked time.Time) {
+		_, key, err := s.Issue(t.Context(), Request{Owner: "user_42", Label: "x"})
+		require.NoError(t, err)
+		rec, err := st.Get(t.Context(), key.ID)
+		require.NoError(t, err)
+		rec.Scheme, rec.RevokedAt = scheme, revoked
+		if prior != "" {
+			rec.PriorScheme, rec.PriorHash, rec.RotatedAt, rec.Grace, rec.PriorExpiresAt = prior, noHash, now, time.Hour, ends
+		}
+		require.NoError(t, st.Update(t.Context(), rec))
+		clear(sums)
+		_, err = s.Verify(t.Context(), s.format.join(key.ID, strings.Repeat("w", secretLen)))
+		require.ErrorIs(t, err, ErrUnknown)
+		require.Equal(t, []int{1, 1}, sums, "%s, %s", scheme, prior)
+	}
+	for _, scheme := range known {
+		try(scheme, "", time.Time{}, time.Time{})
+		for _, prior := range append(known, "hmac-sha256:00000000") {
+			try(scheme, prior, now, time.Time{})
+			try(scheme, prior, now.Add(time.Hour), now)
+		}
+		for _, prior := range known {
+			try(scheme, prior, now.Add(time.Hour), time.Time{})
+		}
+	}
+	try("hmac-sha256:00000000", "", time.Time{}, now)
+}
+
 // TestEqualComparesAllOfIt changes each byte of a hash.
 func TestEqualComparesAllOfIt(t *testing.T) {
 	d := digest(sha256.Sum256([]byte("x")))

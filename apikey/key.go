@@ -120,7 +120,7 @@ func (k Key) Superseded() bool { return k.superseded }
 // TokenExpiresAt returns the first instant at which the token that the key was verified by is refused,
 // zero for never. It is ExpiresAt, but for an old token that a rotation has replaced.
 func (k Key) TokenExpiresAt() time.Time {
-	if k.superseded && k.priorExpiresAt != 0 {
+	if k.superseded {
 		return k.priorExpiresAt.time()
 	}
 	return k.ExpiresAt

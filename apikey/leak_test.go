@@ -49,16 +49,16 @@ func TestNothingLeaks(t *testing.T) {
 	plain := token.Reveal()
 	secret := plain[len("acme_live_")+21:][:43]
 	_, refused := keys.Verify(t.Context(), strings.Replace(plain, "acme_live", "acme_test", 1))
+	plainKeys, err := apikey.New(st, apikey.Config{Prefix: "acme_live"})
+	require.NoError(t, err)
+	_, unavailable := plainKeys.Verify(t.Context(), plain)
+	require.ErrorIs(t, unavailable, apikey.ErrUnavailable)
 	_, err = keys.Revoke(t.Context(), apikey.Ref{Owner: "user_42", ID: key.ID}, "")
 	require.NoError(t, err)
 	_, revoked := keys.Verify(t.Context(), plain)
 	require.ErrorIs(t, revoked, apikey.ErrRevoked)
 	_, short := apikey.NewPepper([]byte(canary)[:31])
 	require.Error(t, short)
-	plainKeys, err := apikey.New(st, apikey.Config{Prefix: "acme_live"})
-	require.NoError(t, err)
-	_, unavailable := plainKeys.Verify(t.Context(), plain)
-	require.ErrorIs(t, unavailable, apikey.ErrUnavailable)
 
 	type exported struct {
 		Token  apikey.Token

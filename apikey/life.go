@@ -13,31 +13,38 @@ import (
 // is for operators and for reminders. It reads a page at a time and holds no connection in between; an
 // error, which wraps [ErrUnavailable], is yielded once, and ends it.
 func (s *Service) Expiring(ctx context.Context, from, before time.Time) iter.Seq2[Key, error] {
-	from, before = from.UTC().Truncate(time.Microsecond), before.UTC().Truncate(time.Microsecond)
+	from, before = storable(from), storable(before)
 	return s.active(ctx, func(now time.Time, yield func(Key, error) bool) {
 		if !from.Before(before) {
 			return
 		}
-		ends := func(key Key) bool {
-			end := key.EndsAt(now)
-			return !end.Before(from) && end.Before(before)
-		}
-		for _, q := range []store.Query{
+		for i, q := range []store.Query{
 			{ExpiresFrom: from, ExpiresBefore: before},
 			{PriorExpiresFrom: from, PriorExpiresBefore: before},
 		} {
 			for key, err := range s.walk(ctx, q, now) {
-				// A key of the second query ends by its old token; one that was in the first ends there.
-				byPrior := err == nil && !key.EndsAt(now).Equal(key.ExpiresAt)
-				if err == nil && (!ends(key) || byPrior != !q.PriorExpiresFrom.IsZero()) {
+				// A key ends by what one of the queries asks for, and is left to that one.
+				if byPrior := !key.EndsAt(now).Equal(key.ExpiresAt); err == nil && byPrior != (i == 1) {
 					continue
 				}
-				if !yield(key, err) {
+				if !yield(key, err) || err != nil {
 					return
 				}
 			}
 		}
 	})
+}
+
+// storable returns what is nearest to t of the times that a key can expire at.
+func storable(t time.Time) time.Time {
+	earliest, latest := time.Unix(0, 0), time.Unix(lastSecond, 0).Add(longestMaxTTL)
+	switch {
+	case t.Before(earliest):
+		t = earliest
+	case t.After(latest):
+		t = latest
+	}
+	return t.UTC().Truncate(time.Microsecond)
 }
 
 // Idle iterates over the active keys of all owners under the service's prefix that were issued before

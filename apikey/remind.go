@@ -61,7 +61,7 @@ func (s *Service) Remind(ctx context.Context, ref Ref, due time.Time, notify fun
 		}
 		rec.RemindingUntil = time.Time{}
 		if failed == nil {
-			rec.RemindedFor = later(rec.RemindedFor, due)
+			rec.RemindedFor = due
 		}
 		return nil
 	})

@@ -32,16 +32,17 @@ type Rotation struct {
 	// a token that leaked. Grace must be zero.
 	Immediately bool
 
-	// ExpiresIn is the life of the key from now, at least a second and at most Config.MaxTTL. Zero:
-	// Config.DefaultTTL, or what the key has left if that is more.
+	// ExpiresIn is the life of the key from now, at least a second and at most Config.MaxTTL, which
+	// its old token does not outlast. Zero: Config.DefaultTTL, or what the key has left if that is
+	// more.
 	ExpiresIn time.Duration
 
 	// Hint, where not empty, is the Key.Hint that whoever rotates has seen. A key whose token was
 	// replaced since is left alone, with ErrConflict: of two who press the button at once, one wins.
 	Hint string
 
-	// Ceiling bounds the rotation to what whoever asks may grant: a key of its owner, and none that
-	// outlives it. Nil: no bound but Config.MaxTTL.
+	// Ceiling bounds the rotation to what whoever asks may grant: a key of its owner, with no more
+	// scopes, that does not outlive it. Nil: no bound but Config.MaxTTL.
 	Ceiling *Ceiling
 }
 
@@ -118,13 +119,13 @@ func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
 	}
 	rec.RotatedAt = later(rec.RotatedAt.Add(time.Microsecond), now) // no two rotations look alike
 	rec.ActivatedAt = time.Time{}
-	rec.Grace = cmp.Or(r.Grace.Truncate(time.Microsecond), defaultGrace)
+	rec.Grace = cmp.Or(r.Grace, defaultGrace).Truncate(time.Microsecond)
 	if r.Immediately {
 		rec.Grace = 0
 		activate(rec, now)
 	}
-	rec.ExpiresAt = s.renewed(rec.ExpiresAt, r.ExpiresIn, now)
-	return r.Ceiling.covers(rec, true)
+	end(rec, s.renewed(rec.ExpiresAt, r.ExpiresIn, now))
+	return r.Ceiling.coversToken(rec)
 }
 
 // activate begins the grace of the secret before, which never prolongs it.
@@ -150,7 +151,7 @@ func (s *Service) renewed(expires time.Time, in time.Duration, now time.Time) ti
 // it then is. Where that can't be written the token works all the same: the old one goes on, and the
 // next use tries again.
 func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time) store.Record {
-	if !s.activating.due(now) {
+	if !s.activating.due(now, activatePause) {
 		return rec
 	}
 	// A time of its own, as for rehashing.
@@ -175,7 +176,7 @@ func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time
 			}
 		}
 		if err != nil {
-			s.activating.pause(now, activatePause)
+			s.activating.fail(now)
 			return rec
 		}
 	}

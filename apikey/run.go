@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
-// lastFlush bounds how long Run goes on after its context has ended.
-const lastFlush = 5 * time.Second
+const (
+	// flushTimeout keeps a store that hangs from holding up events for good.
+	flushTimeout = 30 * time.Second
+
+	// lastFlush bounds how long Run goes on after its context has ended.
+	lastFlush = 5 * time.Second
+)
 
 // Run writes, every Config.LastUsedEvery, when keys were last used, and hands Config.Observer the
 // events of verifications. It returns when ctx ends, after it has written and handed over what is left,
@@ -32,9 +37,16 @@ func (s *Service) Run(ctx context.Context) error {
 		case e := <-s.events:
 			s.observe(ctx, e)
 		case <-ticker.C:
-			s.Flush(ctx) // what fails is remembered
+			s.tick(ctx)
 		}
 	}
+}
+
+// tick flushes; what fails is remembered.
+func (s *Service) tick(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	s.Flush(ctx)
 }
 
 // end does for the last time what Run does.
@@ -42,12 +54,12 @@ func (s *Service) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lastFlush)
 	defer cancel()
 	err := s.Flush(ctx)
-	for {
+	for range len(s.events) { // and not what comes meanwhile, of which there may be no end
 		select {
 		case e := <-s.events:
 			s.observe(ctx, e)
-		default:
-			return err
+		default: // another Run was faster
 		}
 	}
+	return err
 }

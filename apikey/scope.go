@@ -115,6 +115,21 @@ func (c *Ceiling) covers(rec *store.Record, granting bool) error {
 	return nil
 }
 
+// coversToken returns an error wrapping ErrForbidden if a token of the record would do more than the
+// ceiling allows.
+func (c *Ceiling) coversToken(rec *store.Record) error {
+	if c == nil {
+		return nil
+	}
+	granted := joinScopes(c.Scopes)
+	for _, scope := range splitScopes(rec.Scopes) {
+		if !allows(granted, scope) {
+			return fmt.Errorf("%w: the key has scopes that are not among the issuer's own", ErrForbidden)
+		}
+	}
+	return c.covers(rec, true)
+}
+
 // permits returns an error wrapping ErrForbidden unless all scopes lie within those the service
 // knows and within the ceiling.
 func (s *Service) permits(scopes []string, c *Ceiling) error {

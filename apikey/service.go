@@ -50,8 +50,8 @@ type Config struct {
 	// An instance that lacks a pepper which another one writes with answers ErrUnavailable for the
 	// keys concerned. So bring a new pepper to all instances in second place, {old, new}, or
 	// {NoPepper, new} where it is the first one ever, and only then put it first everywhere. Take
-	// the old one away when no record names it in its Scheme any more, at the latest when every key
-	// issued under it has expired.
+	// the old one away when CountAll, of the service of each prefix, does not name it among its
+	// Schemes any more, at the latest when every token made under it has expired.
 	Peppers []Pepper
 
 	// Scopes are all the scopes that keys may be given; with resource:* among them, every action on
@@ -84,6 +84,7 @@ type Config struct {
 	// with their own context; what verifications have to tell waits for Run, up to 256 events, so that
 	// no request waits for it. Refusals of tokens that open nothing are counted in Stats and are no
 	// events, so that nobody without a key can flood it. It must be safe for concurrent use.
+	// LogEvents makes one that logs.
 	Observer func(ctx context.Context, e Event)
 
 	// Now is the clock, read once per call: time.Now where nil. It must be safe for concurrent use.
@@ -108,7 +109,7 @@ type Service struct {
 
 	// Shared by the services that WithStore makes.
 	rehashing, activating *courtesy
-	usage                 *usage
+	usage, lateUses       *usage // lateUses is never written anywhere
 	stats                 *counters
 	events                chan Event
 }
@@ -145,6 +146,7 @@ func New(st store.Store, c Config) (*Service, error) {
 		rehashing:   new(courtesy),
 		activating:  new(courtesy),
 		usage:       &usage{every: c.LastUsedEvery},
+		lateUses:    &usage{every: lateUseEvery},
 		stats:       new(counters),
 		events:      make(chan Event, queuedEvents),
 	}

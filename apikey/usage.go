@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,10 +42,11 @@ type usageShard struct {
 
 type usedID [idLen]byte
 
-// note remembers a use of the key, unless one was recorded or remembered within the granularity.
-func (u *usage) note(id string, recorded, now time.Time) {
+// note remembers a use of the key, unless one was recorded or remembered within the granularity, and
+// reports whether it did.
+func (u *usage) note(id string, recorded, now time.Time) bool {
 	if now.Sub(recorded) < u.every {
-		return
+		return false
 	}
 	var key usedID
 	copy(key[:], id)
@@ -54,14 +56,9 @@ func (u *usage) note(id string, recorded, now time.Time) {
 	defer sh.mu.Unlock()
 	noted, ok := sh.uses[key]
 	if ok && at-noted < u.every.Microseconds() {
-		return
+		return false
 	}
-	u.put(sh, key, at)
-}
-
-// put remembers a use in a shard, whose lock the caller holds.
-func (u *usage) put(sh *usageShard, key usedID, at int64) {
-	if _, ok := sh.uses[key]; !ok {
+	if !ok {
 		if sh.uses == nil {
 			sh.uses = make(map[usedID]int64)
 		}
@@ -75,6 +72,7 @@ func (u *usage) put(sh *usageShard, key usedID, at int64) {
 		}
 	}
 	sh.uses[key] = at
+	return true
 }
 
 // take returns what is remembered and forgets it.
@@ -83,7 +81,7 @@ func (u *usage) take() []store.Use {
 	for i := range u.shards {
 		sh := &u.shards[i]
 		sh.mu.Lock()
-		for _, key := range sh.order {
+		for _, key := range sh.noted() {
 			uses = append(uses, store.Use{ID: string(key[:]), At: time.UnixMicro(sh.uses[key]).UTC()})
 		}
 		sh.uses, sh.order, sh.oldest = nil, nil, 0
@@ -92,22 +90,45 @@ func (u *usage) take() []store.Use {
 	return uses
 }
 
-// restore remembers again what could not be written, as far as there is room: what was noted
-// meanwhile is newer.
+// restore remembers again what could not be written, as older than what was noted meanwhile, and as far
+// as there is room.
 func (u *usage) restore(uses []store.Use) {
+	var shards [usageShards][]store.Use
 	for _, use := range uses {
-		key := usedID([]byte(use.ID))
-		sh := &u.shards[key[idLen-1]%usageShards]
-		sh.mu.Lock()
-		switch _, ok := sh.uses[key]; {
-		case ok:
-		case len(sh.order) == maxUses/usageShards:
-			u.dropped.Add(1)
-		default:
-			u.put(sh, key, use.At.UnixMicro())
-		}
-		sh.mu.Unlock()
+		n := use.ID[idLen-1] % usageShards
+		shards[n] = append(shards[n], use)
 	}
+	for i, older := range shards {
+		u.shards[i].restore(older, &u.dropped)
+	}
+}
+
+func (sh *usageShard) restore(older []store.Use, dropped *atomic.Int64) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	older = slices.DeleteFunc(older, func(use store.Use) bool {
+		_, ok := sh.uses[usedID([]byte(use.ID))]
+		return ok
+	})
+	if over := len(older) + len(sh.order) - maxUses/usageShards; over > 0 {
+		older = older[over:]
+		dropped.Add(int64(over))
+	}
+	if sh.uses == nil {
+		sh.uses = make(map[usedID]int64, len(older))
+	}
+	order := make([]usedID, 0, len(older)+len(sh.order))
+	for _, use := range older {
+		key := usedID([]byte(use.ID))
+		sh.uses[key] = use.At.UnixMicro()
+		order = append(order, key)
+	}
+	sh.order, sh.oldest = append(order, sh.noted()...), 0
+}
+
+// noted returns the keys from the first noted to the last.
+func (sh *usageShard) noted() []usedID {
+	return slices.Concat(sh.order[sh.oldest:], sh.order[:sh.oldest])
 }
 
 // Flush writes to the store when keys were last used, in batches, and returns once that is done. What

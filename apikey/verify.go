@@ -24,8 +24,8 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 // A token that is not good is refused with an error that wraps [ErrInvalid]: ErrMalformed at once,
 // without hashing or asking the store, and otherwise a [*RefusedError] that names the key's id and
 // wraps ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt. Any other error wraps
-// [ErrUnavailable]: the store could not answer, the record needs a pepper that is not configured, or
-// the context ended. A client must be told the difference between the two kinds, and nothing else.
+// [ErrUnavailable]: the store could not answer, a token that may be good needs a pepper that is not
+// configured, or the context ended. A client must be told the difference between the two kinds, and nothing else.
 //
 // Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
 // every process. It writes only when the new token of a rotated key is first used, and to rehash a
@@ -55,6 +55,10 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 
 	d, known := s.hasher.sum(rec.Scheme, secret)
 	if !known {
+		if now, err := s.clock(); err == nil && !rec.Active(now) {
+			// Its pepper may have gone, since it opens nothing any more.
+			return s.unknown(id, secret, "", "")
+		}
 		return s.unverified(noPepper(id, rec.Scheme))
 	}
 	if len(rec.Hash) != len(d) {
@@ -92,8 +96,7 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret string, d *digest, now time.Time) (Key, error) {
 	if rec.PriorScheme != rec.Scheme {
 		prior, known := s.hasher.sum(rec.PriorScheme, secret)
-		if !known && rec.PriorExpired(now) {
-			// Its pepper may have gone, since it opens nothing any more.
+		if !known && (rec.PriorExpired(now) || !rec.Active(now)) {
 			return s.unknown(rec.ID, secret, rec.Scheme, "")
 		}
 		if !known {
@@ -111,7 +114,9 @@ func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret stri
 	case rec.Expired(now):
 		return s.refused(rec.ID, ErrExpired)
 	case rec.PriorExpired(now):
-		s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+		if s.lateUses.note(rec.ID, time.Time{}, now) {
+			s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+		}
 		return s.refused(rec.ID, ErrSuperseded)
 	}
 	if rec.PriorScheme != s.hasher.scheme {
@@ -164,7 +169,7 @@ func (s *Service) unknown(id, secret, hashed, prior string) (Key, error) {
 // and swapping keeps it from undoing anything, a revocation above all, that came in between. One at a
 // time, so that a database that is slow to write holds up one request and not all of them.
 func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, hash func(*store.Record)) {
-	if !s.rehashing.due(now) || !s.rehashing.busy.CompareAndSwap(false, true) {
+	if !s.rehashing.due(now, rehashPause) || !s.rehashing.busy.CompareAndSwap(false, true) {
 		return
 	}
 	defer s.rehashing.busy.Store(false)
@@ -176,17 +181,22 @@ func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, h
 	defer cancel()
 	err := s.store.Update(ctx, rec)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
-		s.rehashing.pause(now, rehashPause)
+		s.rehashing.fail(now)
 	}
 }
 
 // A courtesy is a write that a verification makes on the side. After a failure it is left alone for a
 // while.
 type courtesy struct {
-	busy  atomic.Bool
-	after atomic.Int64 // Unix nanoseconds
+	busy   atomic.Bool
+	failed atomic.Int64 // Unix microseconds
 }
 
-func (c *courtesy) due(now time.Time) bool { return now.UnixNano() >= c.after.Load() }
+// due reports whether the last failure lies at least the pause away, in either direction: on a clock
+// that was set back the pause must not last until it has caught up.
+func (c *courtesy) due(now time.Time, pause time.Duration) bool {
+	at := c.failed.Load()
+	return at == 0 || now.Sub(time.UnixMicro(at)).Abs() >= pause
+}
 
-func (c *courtesy) pause(now time.Time, d time.Duration) { c.after.Store(now.Add(d).UnixNano()) }
+func (c *courtesy) fail(now time.Time) { c.failed.Store(now.UnixMicro()) }

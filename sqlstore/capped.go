@@ -29,11 +29,11 @@ SELECT (SELECT COUNT(*) FROM (
 // counting alone lets concurrent creates through on both PostgreSQL and MySQL, and one checked in
 // the statement that inserts does so on PostgreSQL.
 func (s *Store) takeTurn(ctx context.Context, tx DB, rec *store.Record, max int) error {
-	if _, err := tx.ExecContext(ctx, s.lock, rec.Owner); err != nil {
+	if _, err := s.execOn(ctx, tx, s.lock, rec.Owner); err != nil {
 		return err
 	}
 	var n int
-	err := tx.QueryRowContext(ctx, s.count, rec.Owner, rec.Owner, rec.UpdatedAt.UnixMicro(), max, rec.Owner, rec.Owner, max).Scan(&n)
+	err := s.scanOn(ctx, tx, s.count, []any{&n}, rec.Owner, rec.Owner, rec.UpdatedAt.UnixMicro(), max, rec.Owner, rec.Owner, max)
 	if err == nil && n >= max {
 		err = store.ErrLimit
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"strings"
 )
 
 // A class is what an error of a driver means to a store. There is no driver to import, so errors
@@ -32,6 +33,9 @@ const (
 
 	// lostConnection is a call whose connection was lost. It may have been done or not.
 	lostConnection
+
+	// forgotten is a call of a statement that the server has no longer prepared. Nothing was done.
+	forgotten
 
 	// ended is a call whose context ended.
 	ended
@@ -74,8 +78,11 @@ func ofState(state string) class {
 	case "25006": // read_only_sql_transaction
 		return readOnly
 	case "40003", // statement_completion_unknown
-		"57P01", "57P02", "57P03": // admin_shutdown, crash_shutdown, cannot_connect_now
+		"57P01", "57P02", "57P03", // admin_shutdown, crash_shutdown, cannot_connect_now
+		"57P05": // idle_session_timeout
 		return lostConnection
+	case "26000": // invalid_sql_statement_name
+		return forgotten
 	}
 	if len(state) == 5 && state[:2] == "08" { // connection_exception
 		return lostConnection
@@ -92,6 +99,8 @@ func ofMySQL(number uint64) class {
 		1020, // ER_CHECKREAD of MariaDB with innodb_snapshot_isolation
 		9007: // write conflict of TiDB
 		return conflicting
+	case 1243: // ER_UNKNOWN_STMT_HANDLER
+		return forgotten
 	case 1205: // ER_LOCK_WAIT_TIMEOUT
 		return busy
 	case 1290, 1792, 1836: // --read-only, read-only transaction, ER_READ_ONLY_MODE
@@ -153,10 +162,25 @@ func isLost(err error) bool {
 		return op.Op != "dial"
 	}
 	for err != nil {
-		if err.Error() == "invalid connection" { // mysql.ErrInvalidConn, which is a mere text
+		switch err.Error() {
+		case "invalid connection", // mysql.ErrInvalidConn, which is a mere text
+			"conn closed": // pgconn.ErrConnClosed, in place of why a COMMIT had no answer
 			return true
 		}
 		err = errors.Unwrap(err)
 	}
 	return false
+}
+
+// quotesSettings reports whether the text of an error may quote the data source name, with whatever
+// password or key is in it. Some drivers read that when they first connect.
+func quotesSettings(err error) bool {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		if reflect.Indirect(reflect.ValueOf(inner)).Type().Name() == "ParseConfigError" { // of pgx
+			return true
+		}
+	}
+	// The statements of this package have no syntax error, so one in SQLite is in a pragma.
+	var code interface{ Code() int }
+	return errors.As(err, &code) && code.Code() == 1 && !strings.Contains(err.Error(), "no such ")
 }

@@ -72,6 +72,7 @@ func TestClassify(t *testing.T) {
 		{io.EOF, lostConnection},
 		{net.ErrClosed, lostConnection},
 		{errors.New("invalid connection"), lostConnection},
+		{errors.New("conn closed"), lostConnection},
 		{errors.New("an invalid connection string"), unavailable},
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, lostConnection},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, unavailable},

@@ -69,6 +69,13 @@ type dialect struct {
 	// adapt returns a migration as the server at hand understands it. Nil: as it is.
 	adapt func(ctx context.Context, tx DB, text string) (string, error)
 
+	// neverMixes says that no text goes to the driver together with arguments; see Store.execOn.
+	neverMixes bool
+
+	// sane returns an error if a connection is set up so that the store can't keep its promises. Nil:
+	// there is nothing to look at.
+	sane func(ctx context.Context, db DB) error
+
 	// hasTable counts the tables with the name that is its argument, quoted where quotesTable.
 	hasTable    string
 	quotesTable bool

@@ -36,7 +36,7 @@ func ExampleNew() {
 
 // createUser creates a user together with its first key, or neither.
 func createUser(ctx context.Context, db *sql.DB, st *sqlstore.Store, keys *apikey.Service, id, name string) (apikey.Token, error) {
-	tx, err := db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil) // SQLite; elsewhere &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 	if err != nil {
 		return apikey.Token{}, err
 	}

@@ -15,6 +15,7 @@ import (
 type fake struct {
 	dsn string
 
+	mixed   bool // whether a text ever came together with arguments
 	mu      sync.Mutex
 	log     []string
 	prepare func(query string) error
@@ -74,7 +75,13 @@ func (c fakeConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) 
 func (c fakeConn) Commit() error   { c.logged("commit"); return nil }
 func (c fakeConn) Rollback() error { c.logged("rollback"); return nil }
 
+// ExecContext and QueryContext are called with a text and arguments together.
 func (c fakeConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.mixed = c.mixed || len(args) > 0
+	return c.execute(ctx, query, args)
+}
+
+func (c fakeConn) execute(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.logged(query)
 	if c.exec == nil {
 		return driver.RowsAffected(1), nil
@@ -82,7 +89,12 @@ func (c fakeConn) ExecContext(ctx context.Context, query string, args []driver.N
 	return c.exec(ctx, query, args)
 }
 
-func (c fakeConn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
+func (c fakeConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.mixed = c.mixed || len(args) > 0
+	return c.ask(ctx, query)
+}
+
+func (c fakeConn) ask(ctx context.Context, query string) (driver.Rows, error) {
 	c.logged(query)
 	if c.query == nil {
 		return &fakeRows{}, nil
@@ -101,11 +113,11 @@ func (s fakeStmt) Exec([]driver.Value) (driver.Result, error) { panic("not calle
 func (s fakeStmt) Query([]driver.Value) (driver.Rows, error)  { panic("not called") }
 
 func (s fakeStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return fakeConn{s.fake}.ExecContext(ctx, s.text, args)
+	return fakeConn{s.fake}.execute(ctx, s.text, args)
 }
 
 func (s fakeStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return fakeConn{s.fake}.QueryContext(ctx, s.text, args)
+	return fakeConn{s.fake}.ask(ctx, s.text)
 }
 
 // fakeRows are rows of records with these ids, and then an error, io.EOF if it is nil. If spoilt,

@@ -17,15 +17,20 @@ var migrations embed.FS
 // to apply them in, for use with a migration tool. They create [DefaultTable] and what belongs to
 // it; for another name replace every "latchkey_keys" in them. Each file is to be applied once, in a
 // transaction where the database has them for changes of a schema. Each also records its number in
-// the table <table>_schema, so that a database may be migrated by a tool and by Migrate in turn.
+// the table <table>_schema, so that Migrate finds what a tool has applied. A tool does not find what
+// Migrate has: to go over to one, tell it that the files up to that number are applied. There is no
+// way down, since going down would delete every key; a tool that is told to go down does nothing.
 //
 // Goose (github.com/pressly/goose/v3) takes them as they are, beside other migrations under a name of
 // its own for the table where it keeps count:
 //
 //	files := sqlstore.Migrations(sqlstore.Postgres)
-//	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
+//	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+//		goose.WithTableName("latchkey_goose_version"))
 //	…
 //	_, err = provider.Up(ctx)
+//	…
+//	err = st.Check(ctx)
 //
 // Tern (github.com/jackc/tern/v2) takes them with
 //
@@ -41,7 +46,7 @@ var migrations embed.FS
 // Migrations panics if the dialect is not one of this package's.
 func Migrations(d Dialect) fs.FS {
 	if d.dialect() == nil {
-		panic("sqlstore: unknown dialect")
+		panic("sqlstore: the dialect must be SQLite, Postgres or MySQL")
 	}
 	files, err := fs.Sub(migrations, "migrations/"+string(d))
 	if err != nil {
@@ -92,12 +97,17 @@ func (s *Store) check(ctx context.Context, db DB) error {
 	if err != nil {
 		return err
 	}
+	if s.dialect.sane != nil {
+		if err := s.dialect.sane(ctx, db); err != nil {
+			return err
+		}
+	}
 	version, err := s.version(ctx, db)
 	switch {
 	case err != nil:
 		return err
 	case version == 0:
-		return fmt.Errorf("there is no schema of table %s yet: it is for Migrate to create", s.table)
+		return fmt.Errorf("there is no schema of table %s yet: it is for Migrate, or a tool that applies Migrations, to create", s.table)
 	case version > 0 && version < len(texts):
 		return fmt.Errorf("the schema of table %s is at version %d, and this program needs version %d: it is for Migrate to change",
 			s.table, version, len(texts))
@@ -107,13 +117,22 @@ func (s *Store) check(ctx context.Context, db DB) error {
 	return s.hasColumns(ctx, db)
 }
 
-// hasColumns finds out a table of another program that was there already.
+// hasColumns finds out a table of another program that was there already, and one that is missing.
 func (s *Store) hasColumns(ctx context.Context, db DB) error {
-	rows, err := db.QueryContext(ctx, s.sql("SELECT {columns} FROM {table} WHERE id = '' LIMIT 0"))
-	if err != nil {
-		return err
+	texts := []string{"SELECT {columns} FROM {table}{by active} WHERE owner = '' LIMIT 0"}
+	if s.lock != "" {
+		texts = append(texts, "SELECT creates FROM {owners} WHERE owner = '' LIMIT 0")
 	}
-	return errors.Join(rows.Close(), rows.Err())
+	for _, text := range texts {
+		rows, err := db.QueryContext(ctx, s.sql(text))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(rows.Close(), rows.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) tooNew(version, known int) error {
@@ -207,6 +226,11 @@ func (s *Store) upgrade(ctx context.Context, tx DB) error {
 	texts, err := s.texts()
 	if err != nil {
 		return err
+	}
+	if s.dialect.sane != nil {
+		if err := s.dialect.sane(ctx, tx); err != nil {
+			return err
+		}
 	}
 	version, err := s.version(ctx, tx)
 	if err != nil {

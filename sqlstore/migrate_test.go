@@ -36,7 +36,7 @@ func TestMigrations(t *testing.T) {
 		}
 	}
 	for _, d := range []Dialect{"", "..", "nothing"} {
-		require.PanicsWithValue(t, "sqlstore: unknown dialect", func() { Migrations(d) })
+		require.PanicsWithValue(t, "sqlstore: the dialect must be SQLite, Postgres or MySQL", func() { Migrations(d) })
 	}
 }
 

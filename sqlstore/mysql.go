@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,6 +19,9 @@ var mysql = dialect{
 	// The default, REPEATABLE READ, counts in a snapshot that may be older than the lock, and locks
 	// gaps between rows, which makes deadlocks of writes that have no row in common.
 	isolation: sql.LevelReadCommitted,
+
+	neverMixes: true,
+	sane:       saneMySQL,
 
 	hasTable: "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
 
@@ -40,6 +44,23 @@ SET last_used_at = GREATEST(COALESCE(last_used_at, -9223372036854775808), CASE i
 	remove: removeMySQL,
 }
 
+// saneMySQL refuses a connection on which what a store wrote without a transaction would never be
+// committed, and one whose text the server converts on its way: what does not exist in the other
+// character set becomes a question mark, and one owner another.
+func saneMySQL(ctx context.Context, db DB) error {
+	var commits, keeps bool
+	err := db.QueryRowContext(ctx, "SELECT @@autocommit, @@character_set_client = @@character_set_connection").Scan(&commits, &keeps)
+	switch {
+	case err != nil:
+		return err
+	case !commits:
+		return errors.New("autocommit must be on")
+	case !keeps:
+		return errors.New("character_set_connection must be the same as character_set_client")
+	}
+	return nil
+}
+
 func insertMySQL(ctx context.Context, s *Store, rec *store.Record, max int) error {
 	var err error
 	if max <= 0 {
@@ -49,7 +70,7 @@ func insertMySQL(ctx context.Context, s *Store, rec *store.Record, max int) erro
 			if err := s.takeTurn(ctx, tx, rec, max); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, s.create.text, values(rec)...)
+			_, err := s.execOn(ctx, tx, s.create.text, values(rec)...)
 			return err
 		})
 	}
@@ -91,23 +112,32 @@ func widthsMySQL(rec *store.Record) error {
 	return nil
 }
 
+// touchBlock is how many uses go into one statement. The server looks through all of them for each
+// row, which with 500 takes longer than to send five statements.
+const touchBlock = 100
+
+// touchMySQL writes the last ids first, as the primary key has them: a statement locks its rows in
+// that order, and batches whose blocks end at different ids must do the same from block to block.
 func touchMySQL(ctx context.Context, s *Store, uses []store.Use) error {
-	var b strings.Builder
-	b.WriteString(s.touch.text)
-	args := make([]any, 0, 3*len(uses))
-	for _, use := range uses {
-		b.WriteString(" WHEN ? THEN ?")
-		args = append(args, use.ID, use.At.UnixMicro())
-	}
-	b.WriteString(" END) WHERE id IN (")
-	b.WriteString(marks(len(uses)))
-	for _, use := range uses {
-		args = append(args, use.ID)
-	}
-	b.WriteByte(')')
+	size := min(len(uses), touchBlock)
+	text := s.touch.text + strings.Repeat(" WHEN ? THEN ?", size) + " END) WHERE id IN (" + marks(size) + ")"
 	return s.inTx(ctx, func(tx DB) error {
-		_, err := tx.ExecContext(ctx, b.String(), args...)
-		return err
+		st, err := tx.PrepareContext(ctx, text)
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		args := make([]any, 3*size)
+		for end := len(uses); end > 0; end -= size {
+			for i := range size {
+				use := uses[max(end-1-i, 0)] // the first is repeated where there are too few
+				args[2*i], args[2*i+1], args[2*size+i] = use.ID, use.At.UnixMicro(), use.ID
+			}
+			if _, err := st.ExecContext(ctx, args...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -118,7 +148,7 @@ func removeMySQL(ctx context.Context, s *Store, before int64, limit int) (int64,
 			args = append(args, id)
 		}
 		err = s.inTx(ctx, func(tx DB) error {
-			n, err = affected(tx.ExecContext(ctx, s.purge.text+marks(len(ids))+")", args...))
+			n, err = affected(s.execOn(ctx, tx, s.purge.text+marks(len(ids))+")", args...))
 			return err
 		})
 		return n, err

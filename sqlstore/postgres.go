@@ -25,8 +25,9 @@ var postgres = dialect{
 	inside: "SAVEPOINT latchkey_migrate",
 	adapt:  adaptPostgres,
 
-	// Resolves the name as queries do, along the search path.
-	hasTable:    "SELECT COUNT(to_regclass(?))",
+	// Only in the schema where tables would be made: queries resolve names along the whole search path,
+	// and must not find the table of another tenant there.
+	hasTable:    "SELECT COUNT(to_regclass(quote_ident(current_schema()) || '.' || CAST(? AS text)))",
 	quotesTable: true,
 
 	// A duplicate that is an error would end the caller's transaction.
@@ -45,7 +46,11 @@ FROM unnest(CAST(CAST(? AS text) AS text[]), CAST(CAST(? AS text) AS bigint[])) 
 WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)`,
 	apply: touchPostgres,
 
-	purge:  "DELETE FROM {table} WHERE id = ANY (CAST(CAST(? AS text) AS text[])) AND " + isStale,
+	// Joined, and not compared with an array: where its statistics are old the planner may look for what
+	// is stale first, and then read the text of the array anew for each row.
+	purge: `
+DELETE FROM {table} AS k USING unnest(CAST(CAST(? AS text) AS text[])) AS u (id)
+WHERE k.id = u.id AND ` + isStale,
 	remove: removePostgres,
 }
 
@@ -70,7 +75,7 @@ func insertPostgres(ctx context.Context, s *Store, rec *store.Record, max int) e
 		if err := s.takeTurn(ctx, tx, rec, max); err != nil {
 			return err
 		}
-		return oneRow(affected(tx.ExecContext(ctx, s.create.text, values(rec)...)))
+		return oneRow(affected(s.execOn(ctx, tx, s.create.text, values(rec)...)))
 	})
 }
 

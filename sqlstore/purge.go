@@ -24,7 +24,8 @@ LIMIT ?`
 // below limit means that nothing is left.
 func (s *Store) removeChosen(ctx context.Context, before int64, limit int, remove func(ids []string) (int64, error)) (int64, error) {
 	var removed int64
-	for {
+	var last []string
+	for stuck := 0; ; {
 		room := limit - int(removed)
 		var ids []string
 		err := s.repeat(ctx, mayRepeatLost, func() (err error) {
@@ -51,14 +52,22 @@ func (s *Store) removeChosen(ctx context.Context, before int64, limit int, remov
 			// The snapshot of the caller's transaction may show for ever what others have deleted.
 			return removed, nil
 		}
+		if n > 0 || !slices.Equal(ids, last) {
+			stuck = 0
+		}
+		last = ids
+		if stuck++; stuck > maxRepeats {
+			return removed, errors.New("what there is to delete stays, as if reads went to another server or a policy forbade it")
+		}
 	}
 }
 
 func (s *Store) chosen(ctx context.Context, before int64, limit int) (ids []string, err error) {
-	rows, err := s.query(ctx, &s.stale, before, limit, before, limit, limit)
+	rows, closed, err := s.query(ctx, &s.stale, before, limit, before, limit, limit)
 	if err != nil {
 		return nil, err
 	}
+	defer closed()
 	defer rows.Close()
 	for rows.Next() {
 		var id string

@@ -9,6 +9,8 @@ import (
 
 // Get implements [store.Store]. It is one round trip: one prepared SELECT by primary key.
 func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return store.Record{}, fail(ctx, "get", err)
 	}
@@ -36,6 +38,8 @@ func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
 // fields set as well, those between them. By expiry window or by ChangedSince it reads and sorts
 // what lies in the window. All other lists walk the table from the newest record on.
 func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return nil, fail(ctx, "list", err)
 	}
@@ -63,10 +67,11 @@ func (s *Store) list(ctx context.Context, text string, args []any, limit int) ([
 	if !ok {
 		st, _ = s.lists.LoadOrStore(text, &statement{text: s.sql(text)})
 	}
-	rows, err := s.query(ctx, st.(*statement), args...)
+	rows, closed, err := s.query(ctx, st.(*statement), args...)
 	if err != nil {
 		return nil, err
 	}
+	defer closed()
 	defer rows.Close()
 	var (
 		r    row

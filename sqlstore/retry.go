@@ -34,7 +34,7 @@ func (s *Store) repeat(ctx context.Context, lost bool, f func() error) error {
 	err := f()
 	for n := 0; err != nil && s.pool != nil && n < maxRepeats; n++ {
 		switch classify(err) {
-		case conflicting:
+		case conflicting, forgotten:
 		case lostConnection:
 			if !lost {
 				return err
@@ -49,6 +49,15 @@ func (s *Store) repeat(ctx context.Context, lost bool, f func() error) error {
 		err = f()
 	}
 	return err
+}
+
+// within bounds a call that its caller does not. A request waits for as long as its client does, and a
+// server that hangs would collect them all.
+func (s *Store) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded || s.pool == nil || s.timeout < 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.timeout)
 }
 
 // pause waits for a random part of the given time and reports false if the context ended.
@@ -75,6 +84,9 @@ func decided(ctx context.Context, op string, err error) error {
 // fail says which operation an error comes from. If the context has ended, errors.Is finds that
 // too: drivers differ in what they say then, and some say "interrupted".
 func fail(ctx context.Context, op string, err error) error {
+	if quotesSettings(err) {
+		err = &quiet{err}
+	}
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
 		return fmt.Errorf("sqlstore: %s: %w: %w", op, ended, err)
 	}
@@ -83,3 +95,12 @@ func fail(ctx context.Context, op string, err error) error {
 	}
 	return fmt.Errorf("sqlstore: %s: %w", op, err)
 }
+
+// A quiet error keeps another one for errors.Is and errors.As, and not its text.
+type quiet struct{ err error }
+
+func (q *quiet) Error() string {
+	return "a setting of the data source name is not as the driver or the database has it"
+}
+
+func (q *quiet) Unwrap() error { return q.err }

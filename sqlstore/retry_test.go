@@ -49,7 +49,7 @@ func TestReadOnlyIsSaid(t *testing.T) {
 // Behind a pooler that hands out another connection each time, nothing is prepared ahead.
 func TestUnprepared(t *testing.T) {
 	f := new(fake)
-	st, err := New(f.pool(t), MySQL, Config{Unprepared: true})
+	st, err := New(f.pool(t), Postgres, Config{Unprepared: true})
 	require.NoError(t, err)
 	for _, c := range calls {
 		if c.name != "migrate" {
@@ -57,6 +57,32 @@ func TestUnprepared(t *testing.T) {
 		}
 	}
 	require.NotContains(t, f.since(), "prepare")
+}
+
+// A driver of MySQL that is told to puts arguments into the text by itself, and escapes them for another
+// character set than the server may read it in. So it never sees the two together.
+func TestMySQLNeverMixes(t *testing.T) {
+	for _, cfg := range []Config{{}, {Unprepared: true}} {
+		f := new(fake)
+		db := f.pool(t)
+		st, err := New(db, MySQL, cfg)
+		require.NoError(t, err)
+		for _, c := range calls {
+			if c.name != "migrate" {
+				c.do(t.Context(), st)
+			}
+		}
+		tx, err := db.Begin()
+		require.NoError(t, err)
+		for _, c := range calls {
+			if c.name != "migrate" {
+				c.do(t.Context(), st.WithTx(tx))
+			}
+		}
+		require.NoError(t, tx.Rollback())
+		require.Contains(t, f.since(), "prepare")
+		require.False(t, f.mixed)
+	}
 }
 
 func TestNumber(t *testing.T) {

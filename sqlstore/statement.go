@@ -32,16 +32,75 @@ func (st *statement) on(ctx context.Context, pool *sql.DB) (*sql.Stmt, error) {
 	return stmt, nil
 }
 
+// forget makes the next call prepare the statement anew where a server says that it has none by that
+// name, as after a DISCARD ALL on one of the pool's connections.
+func (st *statement) forget(stmt *sql.Stmt, err error) error {
+	if classify(err) == forgotten && st.prepared.CompareAndSwap(stmt, nil) {
+		stmt.Close()
+	}
+	return err
+}
+
+// execOn, queryOn and scanOn run a text that is not prepared ahead.
+//
+// Where a dialect never mixes, text and arguments do not go to the driver together. It might put the
+// one into the other itself: go-sql-driver does with interpolateParams, and escapes for UTF-8. To a
+// server that reads the statement as GBK, and several others, the backslash before a quote is then half
+// of a character, and a label ends the string it is in and goes on as SQL.
+func (s *Store) execOn(ctx context.Context, db DB, text string, args ...any) (sql.Result, error) {
+	if !s.dialect.neverMixes {
+		return db.ExecContext(ctx, text, args...)
+	}
+	stmt, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer stmt.Close()
+	return stmt.ExecContext(ctx, args...)
+}
+
+// queryOn returns rows and what to call once they are closed.
+func (s *Store) queryOn(ctx context.Context, db DB, text string, args ...any) (*sql.Rows, func(), error) {
+	if !s.dialect.neverMixes {
+		rows, err := db.QueryContext(ctx, text, args...)
+		return rows, func() {}, err
+	}
+	stmt, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		stmt.Close()
+		return nil, nil, err
+	}
+	return rows, func() { stmt.Close() }, nil
+}
+
+// scanOn reads the first row into dest, or returns sql.ErrNoRows.
+func (s *Store) scanOn(ctx context.Context, db DB, text string, dest []any, args ...any) error {
+	if !s.dialect.neverMixes {
+		return db.QueryRowContext(ctx, text, args...).Scan(dest...)
+	}
+	stmt, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
 // exec runs a statement and returns how many rows it affected.
 func (s *Store) exec(ctx context.Context, st *statement, args ...any) (int64, error) {
 	if !s.prepares {
-		return affected(s.db.ExecContext(ctx, st.text, args...))
+		return affected(s.execOn(ctx, s.db, st.text, args...))
 	}
 	stmt, err := st.on(ctx, s.pool)
 	if err != nil {
 		return 0, err
 	}
-	return affected(stmt.ExecContext(ctx, args...))
+	n, err := affected(stmt.ExecContext(ctx, args...))
+	return n, st.forget(stmt, err)
 }
 
 func affected(res sql.Result, err error) (int64, error) {
@@ -51,31 +110,31 @@ func affected(res sql.Result, err error) (int64, error) {
 	return res.RowsAffected()
 }
 
-// query runs a statement that returns rows.
-func (s *Store) query(ctx context.Context, st *statement, args ...any) (*sql.Rows, error) {
+// query runs a statement that returns rows, and returns as well what to call once they are closed.
+func (s *Store) query(ctx context.Context, st *statement, args ...any) (*sql.Rows, func(), error) {
 	if !s.prepares {
-		return s.db.QueryContext(ctx, st.text, args...)
+		return s.queryOn(ctx, s.db, st.text, args...)
 	}
 	stmt, err := st.on(ctx, s.pool)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return stmt.QueryContext(ctx, args...)
+	rows, err := stmt.QueryContext(ctx, args...)
+	return rows, func() {}, st.forget(stmt, err)
 }
 
 // scan runs a statement, reads its first row into dest and reports whether there was one.
 func (s *Store) scan(ctx context.Context, st *statement, dest []any, args ...any) (bool, error) {
-	var row *sql.Row
+	var err error
 	if !s.prepares {
-		row = s.db.QueryRowContext(ctx, st.text, args...)
+		err = s.scanOn(ctx, s.db, st.text, dest, args...)
 	} else {
-		stmt, err := st.on(ctx, s.pool)
-		if err != nil {
-			return false, err
+		stmt, failed := st.on(ctx, s.pool)
+		if failed != nil {
+			return false, failed
 		}
-		row = stmt.QueryRowContext(ctx, args...)
+		err = st.forget(stmt, stmt.QueryRowContext(ctx, args...).Scan(dest...))
 	}
-	err := row.Scan(dest...)
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err == nil, err
 	}

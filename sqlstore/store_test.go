@@ -28,7 +28,7 @@ func TestNew(t *testing.T) {
 	}
 	for _, d := range []Dialect{"", "SQLite", "sqlite ", "../sqlite", "postgresql"} {
 		st, err := New(db, d, Config{})
-		require.EqualError(t, err, "sqlstore: unknown dialect")
+		require.EqualError(t, err, "sqlstore: the dialect must be SQLite, Postgres or MySQL")
 		require.Nil(t, st)
 	}
 	for _, table := range []string{

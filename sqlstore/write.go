@@ -24,6 +24,8 @@ const touchChunk = 500
 // Create implements [store.Store]. Where the answer of the database was lost, it looks whether the
 // record is kept before it answers.
 func (s *Store) Create(ctx context.Context, rec store.Record, max int) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := s.ready(ctx, &rec); err != nil {
 		return fail(ctx, "create", err)
 	}
@@ -58,6 +60,8 @@ func (s *Store) createOnce(ctx context.Context, rec *store.Record, max int) erro
 // Update implements [store.Store]. Where the answer of the database was lost, it looks whether the
 // record is as it was to become before it answers.
 func (s *Store) Update(ctx context.Context, rec store.Record) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	written := rec
 	written.ID, written.Owner, written.Prefix, written.Alias = "", "", "", "" // at most looked for
 	if err := s.ready(ctx, &written); err != nil {
@@ -120,6 +124,8 @@ func (s *Store) unless(ctx context.Context, decision error, id string, written f
 
 // Touch implements [store.Store]. It writes up to 500 uses at a time.
 func (s *Store) Touch(ctx context.Context, uses []store.Use) error {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return fail(ctx, "touch", err)
 	}
@@ -146,6 +152,8 @@ func latest(uses []store.Use) []store.Use {
 // Purge implements [store.Store]. In a transaction of the caller's a result below limit may also
 // mean that others purged at the same time.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
+	ctx, cancel := s.within(ctx)
+	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return 0, fail(ctx, "purge", err)
 	}

@@ -97,8 +97,12 @@ func (r *Record) Pending() bool {
 
 // PriorExpired reports whether at the given time the secret before the last rotation opens nothing,
 // or there is none.
+//
+// A secret that was given no Grace is over whatever the time: it may have leaked, and its end must not
+// wait for the slowest clock.
 func (r *Record) PriorExpired(at time.Time) bool {
-	return r.PriorHash == "" || !r.PriorExpiresAt.IsZero() && !at.Before(r.PriorExpiresAt)
+	return r.PriorHash == "" || r.Grace == 0 && !r.ActivatedAt.IsZero() ||
+		!r.PriorExpiresAt.IsZero() && !at.Before(r.PriorExpiresAt)
 }
 
 // Active reports whether the record is neither revoked nor expired at the given time.

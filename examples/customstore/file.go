@@ -27,13 +27,14 @@ type entry struct {
 }
 
 // A row is a record as JSON. Embedding the record takes in every field, also those of later
-// releases. Its Hash hides that of the record, and is written in base64.
+// releases. Its hashes hide those of the record, which refuse to be marshalled, and are written in
+// base64.
 type row struct {
 	store.Record
-	Hash []byte
+	Hash, PriorHash []byte
 }
 
-func rowOf(rec store.Record) row { return row{rec, []byte(rec.Hash)} }
+func rowOf(rec store.Record) row { return row{rec, []byte(rec.Hash), []byte(rec.PriorHash)} }
 
 // Open returns the store in the file at path, and makes the file if there is none. It fails if
 // another Store has the file open, in this process or in any other, if the file is damaged, if it
@@ -95,7 +96,7 @@ func (s *Store) read() error {
 func (s *Store) apply(e entry) {
 	for _, r := range e.Put {
 		rec := r.Record
-		rec.Hash = store.Hash(r.Hash)
+		rec.Hash, rec.PriorHash = store.Hash(r.Hash), store.Hash(r.PriorHash)
 		s.recs[rec.ID] = rec
 	}
 	for _, id := range e.Delete {

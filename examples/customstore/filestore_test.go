@@ -50,6 +50,7 @@ func sample(n int) store.Record {
 		UpdatedAt:  now,
 		ExpiresAt:  now.AddDate(1, 0, 0),
 		LastUsedAt: now.Add(time.Hour),
+		PriorHash:  "\x00\xff printable canary of the one before \n\xc3",
 		Version:    1,
 	}
 }
@@ -132,15 +133,16 @@ func TestDamagedFileIsNotOpened(t *testing.T) {
 	require.NoError(t, st.Close())
 	whole := lines(t, path)
 	for name, second := range map[string]string{
-		"empty":           "\n",
-		"zeros":           strings.Repeat("\x00", 80) + "\n",
-		"cut":             whole[1][:80] + "\n",
-		"joined":          whole[1][:80] + whole[1],
-		"quote lost":      strings.Replace(whole[1], `"`, "", 1),
-		"quote added":     strings.Replace(whole[1], `{`, `{"`, 1),
-		"hash not base64": strings.Replace(whole[1], `"Hash":"`, `"Hash":"?`, 1),
-		"unknown field":   strings.Replace(whole[1], `"Label"`, `"Colour"`, 1),
-		"two values":      strings.TrimSuffix(whole[1], "\n") + "{}\n",
+		"empty":            "\n",
+		"zeros":            strings.Repeat("\x00", 80) + "\n",
+		"cut":              whole[1][:80] + "\n",
+		"joined":           whole[1][:80] + whole[1],
+		"quote lost":       strings.Replace(whole[1], `"`, "", 1),
+		"quote added":      strings.Replace(whole[1], `{`, `{"`, 1),
+		"hash not base64":  strings.Replace(whole[1], `"Hash":"`, `"Hash":"?`, 1),
+		"prior not base64": strings.Replace(whole[1], `"PriorHash":"`, `"PriorHash":"?`, 1),
+		"unknown field":    strings.Replace(whole[1], `"Label"`, `"Colour"`, 1),
+		"two values":       strings.TrimSuffix(whole[1], "\n") + "{}\n",
 	} {
 		for _, damaged := range []string{whole[0] + second + whole[2], whole[0] + second} {
 			require.NoError(t, os.WriteFile(path, []byte(damaged), 0o600))

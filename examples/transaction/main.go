@@ -89,7 +89,7 @@ type app struct {
 // signUp creates a user and the user's first key in one transaction, and ends it. The token is not
 // to be shown to anybody before the transaction has committed.
 func (a *app) signUp(ctx context.Context, id, name string, end func(*sql.Tx) error) (apikey.Token, error) {
-	tx, err := a.db.BeginTx(ctx, nil)
+	tx, err := a.db.BeginTx(ctx, nil) // SQLite; elsewhere &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 	if err != nil {
 		return apikey.Token{}, err
 	}

@@ -37,7 +37,7 @@ var databases = []database{
 	{"PostgreSQL pq", sqlstore.Postgres, "postgres", "", sqlstore.Config{}},
 	{"MySQL", sqlstore.MySQL, "mysql", "", sqlstore.Config{}},
 	{"MySQL clientFoundRows", sqlstore.MySQL, "mysql", "clientFoundRows=true", sqlstore.Config{}},
-	{"MySQL interpolateParams", sqlstore.MySQL, "mysql", "interpolateParams=true", sqlstore.Config{Unprepared: true}},
+	{"MySQL GBK interpolateParams", sqlstore.MySQL, "mysql", "interpolateParams=true&charset=gbk", sqlstore.Config{Unprepared: true}},
 }
 
 // engines are one way for each kind of database, for what the driver makes no difference to.
@@ -105,7 +105,12 @@ func own(t *testing.T, driver, dsn, make, drop string) {
 		return err
 	}
 	require.NoError(t, exec(t.Context(), make))
-	t.Cleanup(func() { require.NoError(t, exec(context.Background(), drop)) })
+	t.Cleanup(func() {
+		// It waits for every transaction, so also for one that a test has left open.
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, exec(ctx, drop))
+	})
 }
 
 func withParams(u *url.URL, params ...string) string {

@@ -2,10 +2,12 @@ package dbtest
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,8 +19,11 @@ import (
 // A door is a handler behind a guard, and who went through it.
 type door struct {
 	*apikey.Service
+	url     string
+	send    func(*http.Request) (*http.Response, error)
 	handler http.Handler
 	entered atomic.Int64
+	limit   atomic.Int64 // nanoseconds that a server gives each request
 }
 
 func newDoor(t *testing.T, st store.Store) *door {
@@ -34,10 +39,32 @@ func newKeys(t *testing.T, st store.Store) *apikey.Service {
 }
 
 func doorTo(keys *apikey.Service) *door {
-	d := &door{Service: keys}
+	d := &door{Service: keys, url: "http://localhost"}
 	d.handler = bearer.New(keys, bearer.Config{}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		d.entered.Add(1)
 	}))
+	d.send = func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		d.handler.ServeHTTP(w, r)
+		return w.Result(), nil
+	}
+	return d
+}
+
+// serve puts the door on a server of its own, to which requests come over HTTP from then on, and
+// which ends each of them in time.
+func (d *door) serve(t *testing.T) *door {
+	t.Helper()
+	d.limit.Store(int64(patience))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Duration(d.limit.Load()))
+		defer cancel()
+		d.handler.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	t.Cleanup(func() { within(t, "the requests end", server.Close) })
+	client := server.Client()
+	client.Timeout = 2 * patience
+	d.url, d.send = server.URL, client.Do
 	return d
 }
 
@@ -54,18 +81,22 @@ func (d *door) knock(ctx context.Context, t *testing.T, token string) int {
 
 // ask is knock for requests that come at the same time: it leaves aside who went in.
 func (d *door) ask(ctx context.Context, t require.TestingT, token string) int {
-	w := httptest.NewRecorder()
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)
+	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
-	d.handler.ServeHTTP(w, r)
-	switch w.Code {
+	res, err := d.send(r)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	require.NoError(t, err)
+	switch res.StatusCode {
 	case http.StatusServiceUnavailable:
-		require.NotEmpty(t, w.Header().Get("Retry-After"))
-		require.Empty(t, w.Header().Get("WWW-Authenticate"))
+		require.NotEmpty(t, res.Header.Get("Retry-After"))
+		require.Empty(t, res.Header.Get("WWW-Authenticate"))
 	case http.StatusUnauthorized:
-		require.Contains(t, w.Header().Get("WWW-Authenticate"), `error="invalid_token"`)
+		require.Contains(t, res.Header.Get("WWW-Authenticate"), `error="invalid_token"`)
 	default:
-		require.Equal(t, http.StatusOK, w.Code)
+		require.Equal(t, http.StatusOK, res.StatusCode)
 	}
-	return w.Code
+	return res.StatusCode
 }

@@ -25,6 +25,7 @@ import (
 // lostConnections are what drivers return when a connection ends under a call.
 var lostConnections = map[string]error{
 	"pgx, terminated": &pgconn.PgError{Severity: "FATAL", Code: "57P01"},
+	"pgx, closed":     pgconn.ErrConnClosed,
 	"pq, terminated":  &pq.Error{Severity: "FATAL", Code: "57P01"},
 	"MySQL, killed":   mysql.ErrInvalidConn,
 	"reset":           fmt.Errorf("read: %w", &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}),

@@ -37,22 +37,30 @@ func newCluster(t *testing.T) *cluster {
 	require.NoError(t, err)
 	c.dir = dir
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	if os.Getuid() == 0 { // which the server refuses to run as
-		postgres, err := user.Lookup("postgres")
-		require.NoError(t, err)
-		uid, err := strconv.Atoi(postgres.Uid)
-		require.NoError(t, err)
-		gid, err := strconv.Atoi(postgres.Gid)
-		require.NoError(t, err)
-		require.NoError(t, os.Chown(dir, uid, gid))
-		c.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
+	c.as = owner(t, dir, "postgres")
 	c.run(t, "initdb", "-D", c.data("primary"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	// Whoever asks for remote_apply waits until the replica shows what it wrote, and nobody else waits.
 	c.start(t, "primary", "-c synchronous_standby_names=* -c synchronous_commit=local")
 	c.run(t, "pg_basebackup", "-h", c.socket("primary"), "-U", "postgres", "-D", c.data("replica"), "-R", "-c", "fast", "--no-sync")
 	c.start(t, "replica", "")
 	return c
+}
+
+// owner gives a directory to a user and returns it to run a server as. It returns nil unless the tests
+// run as root, whom servers refuse to run as.
+func owner(t *testing.T, dir, name string) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup(name)
+	require.NoError(t, err)
+	uid, err := strconv.Atoi(u.Uid)
+	require.NoError(t, err)
+	gid, err := strconv.Atoi(u.Gid)
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(dir, uid, gid))
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 // postgresPrograms returns the directory of the server's programs, or skips.

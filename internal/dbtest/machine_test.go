@@ -158,6 +158,13 @@ func anyRecord(t *rapid.T) store.Record {
 		LastUsedAt:    instants.Draw(t, "used"),
 		Version:       int64(rapid.IntRange(0, 4).Draw(t, "version")),
 	}
+	if seldom(t, "rotated") {
+		rec.RotatedAt, rec.ActivatedAt = when.Draw(t, "rotated at"), instants.Draw(t, "activated")
+		rec.Grace = time.Duration(rapid.IntRange(0, 3).Draw(t, "grace")) * time.Microsecond
+		rec.PriorHint, rec.PriorScheme, rec.PriorHash = "prior", "sha256", hashes.Draw(t, "prior hash")
+		rec.PriorExpiresAt = instants.Draw(t, "prior expires")
+		rec.RemindedFor, rec.RemindingUntil = instants.Draw(t, "reminded"), instants.Draw(t, "reminding")
+	}
 	if rapid.IntRange(0, 3).Draw(t, "revoked") == 0 {
 		rec.RevokedAt = when.Draw(t, "revoked at")
 	}
@@ -182,6 +189,9 @@ func anyQuery(t *rapid.T) (q store.Query) {
 	}
 	if seldom(t, "by expiry") {
 		q.ExpiresFrom, q.ExpiresBefore = instants.Draw(t, "from"), instants.Draw(t, "before")
+	}
+	if seldom(t, "by prior expiry") {
+		q.PriorExpiresFrom, q.PriorExpiresBefore = instants.Draw(t, "prior from"), instants.Draw(t, "prior before")
 	}
 	if seldom(t, "by change") {
 		q.ChangedSince = instants.Draw(t, "since")

@@ -53,7 +53,7 @@ func TestSchemaOfAnotherVersion(t *testing.T) {
 		st := d.store(t, db)
 		err := st.Check(t.Context())
 		requireOutage(t, err)
-		require.EqualError(t, err, "sqlstore: check: there is no schema of table latchkey_keys yet: it is for Migrate to create")
+		require.EqualError(t, err, "sqlstore: check: there is no schema of table latchkey_keys yet: it is for Migrate, or a tool that applies Migrations, to create")
 		require.NoError(t, st.Migrate(t.Context()))
 
 		exec(t, db, `INSERT INTO latchkey_keys_schema (version) VALUES (1000)`)
@@ -251,7 +251,7 @@ func TestMigrationsWithGoose(t *testing.T) {
 		d := engines[i]
 		t.Run(d.name, func(t *testing.T) {
 			db := d.open(t)
-			provider, err := goose.NewProvider(dialect, db, sqlstore.Migrations(d.dialect))
+			provider, err := goose.NewProvider(dialect, db, sqlstore.Migrations(d.dialect), goose.WithTableName("latchkey_goose_version"))
 			require.NoError(t, err)
 			applied, err := provider.Up(t.Context())
 			require.NoError(t, err)

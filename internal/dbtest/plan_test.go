@@ -18,6 +18,7 @@ type recorder struct {
 	sqlstore.DB
 	ran  []string
 	args [][]any
+	spy  *spy // records in its place, where not nil
 }
 
 func (r *recorder) record(query string, args []any) {

@@ -32,20 +32,34 @@ func (s exacting) times(all ...time.Time) {
 	}
 }
 
+func (s exacting) record(rec store.Record) {
+	s.t.Helper()
+	s.times(rec.CreatedAt, rec.UpdatedAt, rec.ExpiresAt, rec.RevokedAt, rec.LastUsedAt,
+		rec.RotatedAt, rec.ActivatedAt, rec.PriorExpiresAt, rec.RemindedFor, rec.RemindingUntil)
+	require.Equal(s.t, rec.Grace.Truncate(time.Microsecond), rec.Grace)
+}
+
 func (s exacting) Create(ctx context.Context, rec store.Record, max int) error {
-	s.times(rec.CreatedAt, rec.UpdatedAt, rec.ExpiresAt, rec.RevokedAt, rec.LastUsedAt)
+	s.record(rec)
 	return s.Store.Create(ctx, rec, max)
 }
 
 func (s exacting) Update(ctx context.Context, rec store.Record) error {
-	s.times(rec.CreatedAt, rec.UpdatedAt, rec.ExpiresAt, rec.RevokedAt, rec.LastUsedAt)
+	s.record(rec)
 	return s.Store.Update(ctx, rec)
 }
 
 func (s exacting) List(ctx context.Context, q store.Query) ([]store.Record, error) {
-	s.times(q.At)
+	s.times(q.At, q.ExpiresFrom, q.ExpiresBefore, q.PriorExpiresFrom, q.PriorExpiresBefore)
 	*s.queries = append(*s.queries, q)
 	return s.Store.List(ctx, q)
+}
+
+func (s exacting) Touch(ctx context.Context, uses []store.Use) error {
+	for _, use := range uses {
+		s.times(use.At)
+	}
+	return s.Store.Touch(ctx, uses)
 }
 
 func (s exacting) Purge(ctx context.Context, before time.Time, limit int) (int, error) {

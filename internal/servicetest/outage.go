@@ -51,6 +51,20 @@ func everyCall(ctx context.Context, s *apikey.Service, token, id string, each fu
 	}
 	_, err = s.Update(ctx, ref, apikey.Changes{Label: new("other")})
 	each("Update", err)
+	_, _, err = s.Rotate(ctx, ref, apikey.Rotation{})
+	each("Rotate", err)
+	_, err = s.Remind(ctx, ref, start, func(context.Context, apikey.Key) error { return nil })
+	each("Remind", err)
+	for _, err = range s.Expiring(ctx, start, start.Add(day)) {
+		each("Expiring", err)
+	}
+	for _, err = range s.Idle(ctx, start) {
+		each("Idle", err)
+	}
+	_, err = s.Count(ctx, owner)
+	each("Count", err)
+	_, err = s.CountAll(ctx)
+	each("CountAll", err)
 	_, err = s.Revoke(ctx, ref, "")
 	each("Revoke", err)
 	_, err = s.RevokeAll(ctx, owner, "")
@@ -72,7 +86,7 @@ var outageTests = []test{
 			require.NotErrorIs(t, err, apikey.ErrInvalid, call)
 			require.NotErrorIs(t, err, apikey.ErrNotFound, call)
 		})
-		require.Equal(t, 9, calls)
+		require.Equal(t, 15, calls)
 		requireOpens(t, s, token, key)
 	}},
 	{"F5 P32 a context that ends is told as such, and nothing is allowed", func(t *testing.T, st store.Store) {

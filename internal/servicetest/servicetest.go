@@ -23,7 +23,8 @@ type test struct {
 // Run runs every test, each on a store of its own.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, test := range slices.Concat(issueTests, requestTests, verifyTests, rowTests, pepperTests, manageTests, stateTests, listTests, ownerTests, outageTests,
-		givenTests, mistakeTests, rehashTests, boundTests, offboardTests) {
+		givenTests, mistakeTests, rehashTests, boundTests, offboardTests, rotateTests, renewTests, handoverTests, priorTests, lastUsedTests, eventTests, expiringTests, contestTests,
+		countTests, remindTests, lifeTests) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }
