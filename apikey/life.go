@@ -128,8 +128,13 @@ type Counts struct {
 	Expired int
 	Revoked int
 
-	// Schemes are the numbers of tokens that still work by how they are hashed: "sha256", or
-	// "hmac-sha256:" and the id of a pepper. A pepper that no scheme names may go.
+	// Legacy are the keys that a token of an earlier system still opens, a part of Active. At zero, of
+	// all keys, its scheme may be taken away from Config.Legacy.
+	Legacy int
+
+	// Schemes are the numbers of tokens that still work by how they are hashed: "sha256",
+	// "hmac-sha256:" and the id of a pepper, or "legacy:" and the name of a legacy scheme for one that
+	// was not used since its key was taken over. A pepper that no scheme names may go.
 	Schemes map[string]int
 }
 
@@ -176,6 +181,9 @@ func (s *Service) count(ctx context.Context, q store.Query) (Counts, error) {
 			c.InGrace++
 		}
 		c.Active++
+		if rec.Alias != "" && (rec.RotatedAt.IsZero() || !rec.PriorExpired(now)) {
+			c.Legacy++
+		}
 		c.Schemes[rec.Scheme]++
 		if !rec.PriorExpired(now) {
 			c.Schemes[rec.PriorScheme]++
