@@ -82,12 +82,19 @@ var ErrUnavailable = errors.New("apikey: unavailable")
 // A RefusedError is a refusal of a well-formed token. It is meant for the log: it names the key by
 // its public id and holds nothing of the secret.
 type RefusedError struct {
-	KeyID string // the id in the token; the key need not exist
-	Err   error  // ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt
+	// KeyID is the id in the token, whose key need not exist; of a token of an earlier system, which
+	// has no id in it, that of the key it found, or empty.
+	KeyID string
+	Err   error // ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt
 }
 
 // Error tells the reason and the id.
-func (e *RefusedError) Error() string { return e.Err.Error() + ": key " + e.KeyID }
+func (e *RefusedError) Error() string {
+	if e.KeyID == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + ": key " + e.KeyID
+}
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Err }

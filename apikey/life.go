@@ -129,9 +129,14 @@ type Counts struct {
 	Expired int
 	Revoked int
 
+	// Legacy are the keys that a token of an earlier system still opens, a part of Active. At zero, of
+	// all keys, its scheme may be taken away from Config.Legacy.
+	Legacy int
+
 	// Schemes are the numbers of tokens that still work, of which a key may have two, by how they are
-	// hashed: "sha256", or "hmac-sha256:" and the [Pepper.ID] of a pepper. A pepper that no scheme names
-	// may go.
+	// hashed: "sha256", "hmac-sha256:" and the [Pepper.ID] of a pepper, or "legacy:" and the name of a
+	// legacy scheme for one that was not used since its key was taken over. A pepper that no scheme
+	// names may go.
 	Schemes map[string]int
 }
 
@@ -178,6 +183,9 @@ func (s *Service) count(ctx context.Context, q store.Query) (Counts, error) {
 			c.InGrace++
 		}
 		c.Active++
+		if rec.Alias != "" && (rec.RotatedAt.IsZero() || !rec.PriorExpired(now)) {
+			c.Legacy++
+		}
 		c.Schemes[rec.Scheme]++
 		if !rec.PriorExpired(now) {
 			c.Schemes[rec.PriorScheme]++

@@ -116,6 +116,9 @@ func (s *Service) rotate(rec *store.Record, r Rotation, now time.Time) error {
 		if !rec.PriorExpired(now) && !r.Immediately {
 			return ErrInGrace
 		}
+		if !rec.RotatedAt.IsZero() {
+			rec.Alias = "" // that of a token of an earlier system, which is now forgotten
+		}
 		rec.PriorHint, rec.PriorScheme, rec.PriorHash = rec.Hint, rec.Scheme, rec.Hash
 		rec.PriorExpiresAt = rec.ExpiresAt
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/opengovsg/latchkey/store"
@@ -79,6 +80,17 @@ type Config struct {
 	// time, however often it is used.
 	LastUsedEvery time.Duration
 
+	// Legacy are the systems whose keys were taken over with LegacyRecord, and whose tokens go on
+	// working. A token goes to the first one that recognises it. Take a system away once CountAll, of
+	// the service of each prefix, counts no key as Legacy: until then anybody can have the service
+	// derive what is slow to derive.
+	Legacy []LegacyScheme
+
+	// LegacyAtOnce is how many such derivations run at once: half of GOMAXPROCS and at least 1
+	// where zero, at most 1024. Other tokens wait, for as long as their context and at most for 5
+	// seconds, and then nobody could tell: ErrUnavailable.
+	LegacyAtOnce int
+
 	// Observer, where not nil, is told what happens to keys, after it was decided: it can neither
 	// allow nor deny, and its panics are recovered. Calls that manage keys tell it before they return,
 	// with their own context; what verifications have to tell waits for Run, up to 256 events, so that
@@ -108,12 +120,15 @@ type Service struct {
 
 	observer func(context.Context, Event)
 
+	legacy      []LegacyScheme
+	legacyTurns chan struct{} // one for each that derives
+
 	// Shared by the services that WithStore makes.
-	rehashing       *courtesy
-	activating      *[courtesies]courtesy
-	usage, lateUses *usage // lateUses is never written anywhere
-	stats           *counters
-	events          chan Event
+	rehashing, upgrading *courtesy
+	activating           *[courtesies]courtesy
+	usage, lateUses      *usage // lateUses is never written anywhere
+	stats                *counters
+	events               chan Event
 }
 
 var _ Verifier = (*Service)(nil)
@@ -134,6 +149,10 @@ func New(st store.Store, c Config) (*Service, error) {
 	if err := checkScopes(c.Scopes); err != nil {
 		return nil, err
 	}
+	legacyAtOnce, err := checkLegacy(c.Legacy, c.LegacyAtOnce)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
 		store:       st,
 		format:      format,
@@ -145,8 +164,11 @@ func New(st store.Store, c Config) (*Service, error) {
 		allowNever:  c.AllowNeverExpires,
 		now:         c.Now,
 		observer:    c.Observer,
+		legacy:      slices.Clone(c.Legacy),
+		legacyTurns: make(chan struct{}, legacyAtOnce),
 		rehashing:   new(courtesy),
 		activating:  new([courtesies]courtesy),
+		upgrading:   new(courtesy),
 		usage:       &usage{every: c.LastUsedEvery},
 		lateUses:    &usage{every: lateUseEvery},
 		stats:       new(counters),

@@ -16,6 +16,9 @@ type Stats struct {
 
 	Unavailable int64 // verifications that nobody could tell the outcome of
 
+	// Derived are the slow derivations that tokens of earlier systems took, whatever came of them.
+	Derived int64
+
 	// UsesDropped are uses of keys that were forgotten because the store could not take them in time.
 	UsesDropped int64
 
@@ -40,6 +43,7 @@ func (s *Service) Stats() Stats {
 		Superseded:  c.superseded.Load(),
 		Corrupt:     c.corrupt.Load(),
 		Unavailable: c.unavailable.Load(),
+		Derived:     c.derived.Load(),
 		UsesDropped: s.usage.dropped.Load(),
 		EventsLost:  c.eventsLost.Load(),
 	}
@@ -50,7 +54,7 @@ type counters struct {
 
 	malformed, unknown, expired, revoked, superseded, corrupt atomic.Int64
 
-	unavailable, eventsLost atomic.Int64
+	unavailable, derived, eventsLost atomic.Int64
 }
 
 func (c *counters) refused(reason error) {

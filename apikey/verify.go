@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,9 +28,13 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 // [ErrUnavailable]: the store could not answer, a token that may be good needs a pepper that is not
 // configured, or the context ended. A client must be told the difference between the two kinds, and nothing else.
 //
-// Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
+// A token of an earlier system is refused with ErrMalformed unless one of Config.Legacy recognises it, and
+// otherwise as any other. Its first use reads the store up to five times and derives what the earlier
+// system kept, which is slow, once it has its turn: see Config.LegacyAtOnce.
+//
+// Otherwise Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
 // every process. It writes only when the new token of a rotated key is first used, and to rehash a
-// key under a new pepper, once for each, and a failure to do so fails nothing. That the key was used
+// key under a new pepper or on the first use of one of an earlier system, once for each, and a failure to do so fails nothing. That the key was used
 // is noted in memory; see [Service.Run].
 func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 	if err := s.ready(ctx); err != nil {
@@ -37,6 +42,9 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 	}
 	id, secret, ok := s.format.parse(token)
 	if !ok {
+		if l := s.legacyScheme(token); l != nil {
+			return s.verifyLegacy(ctx, l, token)
+		}
 		s.stats.malformed.Add(1)
 		return Key{}, ErrMalformed
 	}
@@ -52,9 +60,17 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 		// Before its scheme is looked at: another environment's pepper is none of ours.
 		return s.unknown(id, secret, "", "")
 	}
+	return s.verifyRecord(ctx, &rec, secret)
+}
 
+// verifyRecord verifies a secret against the record that its token found.
+func (s *Service) verifyRecord(ctx context.Context, rec *store.Record, secret string) (Key, error) {
+	id := rec.ID
 	d, known := s.hasher.sum(rec.Scheme, secret)
 	if !known {
+		if strings.HasPrefix(rec.Scheme, schemeLegacy) {
+			return s.unknown(id, secret, "", "")
+		}
 		if now, err := s.clock(); err == nil && !rec.Active(now) {
 			// Its pepper may have gone, since it opens nothing any more.
 			return s.unknown(id, secret, "", "")
@@ -81,25 +97,25 @@ func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 	case rec.Expired(now):
 		return s.refused(id, ErrExpired)
 	case rec.Pending():
-		rec = s.activated(ctx, rec, now)
+		*rec = s.activated(ctx, *rec, now)
 	}
 	if rec.Scheme != s.hasher.scheme {
-		s.rehash(ctx, rec, now, func(rec *store.Record) {
+		s.rehash(ctx, *rec, now, func(rec *store.Record) {
 			rec.Scheme, rec.Hash = s.hasher.hash(secret)
 		})
 	}
-	if err := s.verified(ctx, &rec, now); err != nil {
+	if err := s.verified(ctx, rec, now); err != nil {
 		return Key{}, err
 	}
-	return keyOf(&rec), nil
+	return keyOf(rec), nil
 }
 
 // verifyPrior verifies a secret that is not the one of the key, and that d hashes under the scheme of
 // that one, against the secret before the last rotation.
-func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret string, d *digest, now time.Time) (Key, error) {
+func (s *Service) verifyPrior(ctx context.Context, rec *store.Record, secret string, d *digest, now time.Time) (Key, error) {
 	if rec.PriorScheme != rec.Scheme {
 		prior, known := s.hasher.sum(rec.PriorScheme, secret)
-		if !known && (rec.PriorExpired(now) || !rec.Active(now)) {
+		if !known && (strings.HasPrefix(rec.PriorScheme, schemeLegacy) || rec.PriorExpired(now) || !rec.Active(now)) {
 			return s.unknown(rec.ID, secret, rec.Scheme, "")
 		}
 		if !known {
@@ -118,19 +134,19 @@ func (s *Service) verifyPrior(ctx context.Context, rec store.Record, secret stri
 		return s.refused(rec.ID, ErrExpired)
 	case rec.PriorExpired(now):
 		if s.lateUses.note(rec.ID, time.Time{}, now) {
-			s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(&rec)})
+			s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(rec)})
 		}
 		return s.refused(rec.ID, ErrSuperseded)
 	}
 	if rec.PriorScheme != s.hasher.scheme {
-		s.rehash(ctx, rec, now, func(rec *store.Record) {
+		s.rehash(ctx, *rec, now, func(rec *store.Record) {
 			rec.PriorScheme, rec.PriorHash = s.hasher.hash(secret)
 		})
 	}
-	if err := s.verified(ctx, &rec, now); err != nil {
+	if err := s.verified(ctx, rec, now); err != nil {
 		return Key{}, err
 	}
-	key := keyOf(&rec)
+	key := keyOf(rec)
 	key.superseded = true
 	return key, nil
 }

@@ -151,11 +151,28 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 	if kept.Version != rec.Version {
 		return store.ErrConflict
 	}
-	rec.Prefix, rec.Alias = kept.Prefix, kept.Alias
-	rec.CreatedAt, rec.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	if rec.Alias != kept.Alias && !s.move(rec.ID, kept.Alias, rec.Alias) {
+		return store.ErrExists
+	}
+	rec.Prefix, rec.CreatedAt, rec.LastUsedAt = kept.Prefix, kept.CreatedAt, kept.LastUsedAt
 	rec.Version++
 	s.replace(newEntry(rec))
 	return nil
+}
+
+// move gives a record another alias, either of which may be empty, and reports false where it is
+// taken. The caller holds s.mu.
+func (s *Store) move(id, from, to string) bool {
+	if to != "" {
+		if _, taken := s.aliases[to]; taken {
+			return false
+		}
+		s.aliases[to] = id
+	}
+	if from != "" {
+		delete(s.aliases, from)
+	}
+	return true
 }
 
 // Touch implements [store.Store].

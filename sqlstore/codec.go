@@ -158,8 +158,7 @@ func asCreated(rec *store.Record) store.Record {
 // asUpdated returns the record that Update makes of what is kept under the id of rec.
 func asUpdated(rec, kept *store.Record) store.Record {
 	updated := asCreated(rec)
-	updated.Prefix, updated.Alias = kept.Prefix, kept.Alias
-	updated.CreatedAt, updated.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	updated.Prefix, updated.CreatedAt, updated.LastUsedAt = kept.Prefix, kept.CreatedAt, kept.LastUsedAt
 	updated.Version = rec.Version + 1
 	return updated
 }

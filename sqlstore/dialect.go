@@ -90,6 +90,10 @@ type dialect struct {
 	lock   string
 	insert func(ctx context.Context, s *Store, rec *store.Record, max int) error
 
+	// unlessTaken keeps Update from an alias that another record has, where a duplicate that is an
+	// error would end the caller's transaction. Its arguments are the alias and the id.
+	unlessTaken string
+
 	// widths are those of the columns that a longer value would be cut to fit, where the mode of
 	// the server allows that.
 	widths func(rec *store.Record) error

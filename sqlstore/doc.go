@@ -100,7 +100,8 @@
 // Such a store begins and commits nothing, and sees and shows what the transaction does. It repeats
 // nothing either. After apikey.ErrNotFound, ErrLimit, ErrConflict, ErrForbidden and an ArgumentError the
 // transaction goes on as it was; after apikey.ErrUnavailable, which keeps the driver's error for errors.As,
-// roll back and begin anew.
+// roll back and begin anew. It also goes on after store.ErrExists, unless on PostgreSQL an Update comes in
+// the very moment in which another one takes the same alias.
 //
 // Where a key is created under a cap, the transaction must run under READ COMMITTED for the cap to be
 // exact. On PostgreSQL a higher level is exact too, but fails more often, with SQLSTATE 40001, for

@@ -39,6 +39,9 @@ INSERT INTO {owners} AS o (owner, creates) VALUES (?, 1)
 ON CONFLICT (owner) DO UPDATE SET creates = o.creates + 1`,
 	insert: insertPostgres,
 
+	// As with create; though one that takes the alias at the same time is found by the index alone.
+	unlessTaken: " AND NOT EXISTS (SELECT 1 FROM {table} WHERE alias = ? AND id <> ?)",
+
 	// Arguments are text that is cast, because drivers differ in what they take for an array.
 	touch: `
 UPDATE {table} AS k SET last_used_at = u.at

@@ -64,7 +64,7 @@ type Store struct {
 	dialect  *dialect
 	table    string
 
-	get, create, kept, update, owned, touch, purge, stale statement
+	get, create, kept, update, owned, taken, touch, purge, stale statement
 
 	lock, count string // run in transactions, where nothing is prepared ahead
 
@@ -100,8 +100,9 @@ func New(db DB, d Dialect, cfg Config) (*Store, error) {
 	s.get.text = s.sql("SELECT {columns} FROM {table} WHERE id = ?")
 	s.create.text = s.sql(dialect.create)
 	s.kept.text = s.sql("SELECT 1 FROM {table} WHERE id = ? UNION ALL SELECT 1 FROM {table} WHERE alias = ?")
-	s.update.text = s.sql(updateRecord)
-	s.owned.text = s.sql("SELECT 1 FROM {table} WHERE id = ? AND owner = ?")
+	s.update.text = s.sql(strings.Replace(updateRecord, "{unless taken}", dialect.unlessTaken, 1))
+	s.owned.text = s.sql("SELECT version FROM {table} WHERE id = ? AND owner = ?")
+	s.taken.text = s.sql("SELECT 1 FROM {table} WHERE alias = ? AND id <> ?")
 	s.touch.text = s.sql(dialect.touch)
 	s.purge.text = s.sql(dialect.purge)
 	s.stale.text = s.sql(chooseStale)

@@ -11,11 +11,11 @@ import (
 
 // updateRecord leaves alone what Update must not change.
 const updateRecord = `
-UPDATE {table}{by id} SET label = ?, hint = ?, scopes = ?, contacts = ?, metadata = ?, scheme = ?, hash = ?,
+UPDATE {table}{by id} SET alias = ?, label = ?, hint = ?, scopes = ?, contacts = ?, metadata = ?, scheme = ?, hash = ?,
 updated_at = ?, expires_at = ?, revoked_at = ?, revoked_reason = ?,
 rotated_at = ?, activated_at = ?, grace = ?, prior_hint = ?, prior_scheme = ?, prior_hash = ?, prior_expires_at = ?,
 reminded_for = ?, reminding_until = ?, version = version + 1
-WHERE id = ? AND owner = ? AND version = ?`
+WHERE id = ? AND owner = ? AND version = ?{unless taken}`
 
 // touchChunk is how many uses are written in one transaction, so that a long batch does not keep
 // other writers out for as long as it takes.
@@ -63,7 +63,7 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 	ctx, cancel := s.within(ctx)
 	defer cancel()
 	written := rec
-	written.ID, written.Owner, written.Prefix, written.Alias = "", "", "", "" // at most looked for
+	written.ID, written.Owner, written.Prefix = "", "", "" // at most looked for
 	if err := s.ready(ctx, &written); err != nil {
 		return fail(ctx, "update", err)
 	}
@@ -80,24 +80,42 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 }
 
 func (s *Store) updateOnce(ctx context.Context, rec *store.Record) error {
-	n, err := s.exec(ctx, &s.update,
-		rec.Label, rec.Hint, rec.Scopes, rec.Contacts, rec.Metadata, rec.Scheme, []byte(rec.Hash),
+	args := []any{
+		alias(rec), rec.Label, rec.Hint, rec.Scopes, rec.Contacts, rec.Metadata, rec.Scheme, []byte(rec.Hash),
 		rec.UpdatedAt.UnixMicro(), orNever(rec.ExpiresAt), orNever(rec.RevokedAt), rec.RevokedReason,
 		orNever(rec.RotatedAt), orNever(rec.ActivatedAt), rec.Grace.Microseconds(),
 		rec.PriorHint, rec.PriorScheme, []byte(rec.PriorHash), orNever(rec.PriorExpiresAt),
 		orNever(rec.RemindedFor), orNever(rec.RemindingUntil),
-		rec.ID, rec.Owner, rec.Version)
+		rec.ID, rec.Owner, rec.Version,
+	}
+	if s.dialect.unlessTaken != "" {
+		args = append(args, alias(rec), rec.ID)
+	}
+	n, err := s.exec(ctx, &s.update, args...)
+	if classify(err) == duplicate {
+		return store.ErrExists
+	}
 	if err != nil || n > 0 {
 		return err
 	}
-	owned, err := s.exists(ctx, &s.owned, rec.ID, rec.Owner)
+	var version int64
+	owned, err := s.scan(ctx, &s.owned, []any{&version}, rec.ID, rec.Owner)
+	switch {
+	case err != nil:
+		return err
+	case !owned:
+		return store.ErrNotFound
+	case rec.Alias == "" || version != rec.Version:
+		return store.ErrConflict
+	}
+	taken, err := s.exists(ctx, &s.taken, rec.Alias, rec.ID)
 	if err != nil {
 		return err
 	}
-	if owned {
-		return store.ErrConflict
+	if taken {
+		return store.ErrExists
 	}
-	return store.ErrNotFound
+	return store.ErrConflict
 }
 
 // ready reports why a write of what rec holds should not reach the database.

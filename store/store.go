@@ -70,10 +70,11 @@ type Store interface {
 	List(ctx context.Context, q Query) ([]Record, error)
 
 	// Update replaces the record that has rec's ID and Owner if its Version is still rec.Version,
-	// and adds one to the Version kept. It returns ErrConflict if the Version differs and
-	// ErrNotFound if no record has that ID and Owner; it never creates one.
+	// and adds one to the Version kept. It returns ErrNotFound if no record has that ID and Owner,
+	// ErrConflict if the Version differs, and otherwise ErrExists if rec.Alias is not empty and
+	// another record has it. It changes nothing then, and never creates a record.
 	//
-	// ID, Owner, Prefix, Alias, CreatedAt and LastUsedAt stay as they are kept, whatever rec says.
+	// ID, Owner, Prefix, CreatedAt and LastUsedAt stay as they are kept, whatever rec says.
 	Update(ctx context.Context, rec Record) error
 
 	// Touch sets LastUsedAt of each record named to the given time if that is later than the one

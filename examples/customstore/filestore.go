@@ -74,22 +74,35 @@ func (s *Store) Create(ctx context.Context, rec store.Record, max int) error {
 	if _, taken := s.recs[rec.ID]; taken {
 		return store.ErrExists
 	}
-	if rec.Alias != "" || max > 0 {
+	if s.taken(rec.Alias) {
+		return store.ErrExists
+	}
+	if max > 0 {
 		active := 0
 		for _, kept := range s.recs {
-			if rec.Alias != "" && kept.Alias == rec.Alias {
-				return store.ErrExists
-			}
 			if kept.Owner == rec.Owner && kept.Active(rec.UpdatedAt) {
 				active++
 			}
 		}
-		if max > 0 && active >= max {
+		if active >= max {
 			return store.ErrLimit
 		}
 	}
 	rec.Version = 1
 	return s.write(entry{Put: []row{rowOf(rec)}})
+}
+
+// taken reports whether a record has the alias. The caller holds s.mu.
+func (s *Store) taken(alias string) bool {
+	if alias == "" {
+		return false
+	}
+	for _, kept := range s.recs {
+		if kept.Alias == alias {
+			return true
+		}
+	}
+	return false
 }
 
 // Get implements [store.Store].
@@ -139,8 +152,10 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 	if kept.Version != rec.Version {
 		return store.ErrConflict
 	}
-	rec.Prefix, rec.Alias = kept.Prefix, kept.Alias
-	rec.CreatedAt, rec.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	if rec.Alias != kept.Alias && s.taken(rec.Alias) {
+		return store.ErrExists
+	}
+	rec.Prefix, rec.CreatedAt, rec.LastUsedAt = kept.Prefix, kept.CreatedAt, kept.LastUsedAt
 	rec.Version++
 	return s.write(entry{Put: []row{rowOf(rec)}})
 }

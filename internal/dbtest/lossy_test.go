@@ -163,11 +163,12 @@ func TestLostAnswers(t *testing.T) {
 
 				lose(1)
 				rec := sample(1)
-				rec.Version, rec.Label = 1, "changed"
+				rec.Version, rec.Label, rec.Alias = 1, "changed", "a new alias"
 				require.NoError(t, st.Update(t.Context(), rec))
 				kept, err := st.Get(t.Context(), rec.ID)
 				require.NoError(t, err)
 				require.Equal(t, "changed", kept.Label)
+				require.Equal(t, "a new alias", kept.Alias)
 				require.Equal(t, int64(2), kept.Version, "it is done once")
 				rec.Label = "too late"
 				lose(1)
@@ -175,6 +176,11 @@ func TestLostAnswers(t *testing.T) {
 				rec.ID = sample(9).ID
 				lose(1)
 				require.ErrorIs(t, st.Update(t.Context(), rec), store.ErrNotFound)
+				taken := sample(0)
+				taken.Version, taken.Alias = 1, "a new alias"
+				lose(1)
+				require.ErrorIs(t, st.Update(t.Context(), taken), store.ErrExists)
+				lose(0) // a refusal by the index may end without a write to lose
 
 				lose(1)
 				require.NoError(t, st.Touch(t.Context(), []store.Use{{ID: sample(1).ID, At: now}, {ID: sample(0).ID, At: now}}))

@@ -44,6 +44,11 @@ func TestCallersTransaction(t *testing.T) {
 				changed.Version, changed.Label = 1, "changed"
 				require.NoError(t, st.Update(t.Context(), changed))
 				require.ErrorIs(t, st.Update(t.Context(), changed), store.ErrConflict)
+				changed.Version, changed.Alias = 2, "moved"
+				require.NoError(t, st.Update(t.Context(), changed))
+				taken := sample(3)
+				taken.Version, taken.Alias = 1, "moved"
+				require.ErrorIs(t, st.Update(t.Context(), taken), store.ErrExists, "nor does a refusal of an alias")
 				require.NoError(t, st.Touch(t.Context(), []store.Use{{ID: old.ID, At: now}}))
 				n, err := st.Purge(t.Context(), now, 10)
 				require.NoError(t, err)

@@ -119,6 +119,9 @@ func (b *bare) replace(given store.Record, with func(kept, given store.Record) s
 		return store.ErrConflict
 	}
 	rec := with(kept, given)
+	if rec.Alias != "" && len(b.every(func(r *store.Record) bool { return r.Alias == rec.Alias && r.ID != rec.ID })) > 0 {
+		return store.ErrExists
+	}
 	rec.Version = kept.Version + 1
 	b.recs[rec.ID] = rec
 	return nil
@@ -126,8 +129,7 @@ func (b *bare) replace(given store.Record, with func(kept, given store.Record) s
 
 // rightly returns what Update is to keep.
 func rightly(kept, given store.Record) store.Record {
-	given.Prefix, given.Alias = kept.Prefix, kept.Alias
-	given.CreatedAt, given.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	given.Prefix, given.CreatedAt, given.LastUsedAt = kept.Prefix, kept.CreatedAt, kept.LastUsedAt
 	return given
 }
 

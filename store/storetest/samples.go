@@ -98,8 +98,7 @@ func (t *trial) filled(n int) store.Record {
 // alone are named here, and any other field is replaced.
 func updated(kept, given store.Record) store.Record {
 	given.ID, given.Owner = kept.ID, kept.Owner
-	given.Prefix, given.Alias = kept.Prefix, kept.Alias
-	given.CreatedAt, given.LastUsedAt = kept.CreatedAt, kept.LastUsedAt
+	given.Prefix, given.CreatedAt, given.LastUsedAt = kept.Prefix, kept.CreatedAt, kept.LastUsedAt
 	given.Version = kept.Version + 1
 	return given
 }

@@ -54,6 +54,7 @@ var rules = slices.Concat(
 	pagingRules,
 	queryRules,
 	updateRules,
+	aliasRules,
 	touchRules,
 	purgeRules,
 	contextRules,

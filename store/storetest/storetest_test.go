@@ -30,7 +30,7 @@ func TestRun(t *testing.T) {
 // or the right one.
 func TestFailuresShowNoHash(t *testing.T) {
 	swap := func(rec *store.Record) { rec.Hash = rec.Hash[1:] + rec.Hash[:1] }
-	for _, rule := range []string{"create-and-get-keep-every-field", "update-replaces-every-field-but-seven", "create-refuses-a-taken-id"} {
+	for _, rule := range []string{"create-and-get-keep-every-field", "update-replaces-every-field-but-six", "create-refuses-a-taken-id"} {
 		failures := storetest.Failures(t.Context(), rule, gets(swap)())
 		if len(failures) == 0 {
 			t.Errorf("%s does not see a wrong hash", rule)

@@ -25,7 +25,7 @@ type mutant struct {
 // no rule that no store can break.
 func TestWrongStores(t *testing.T) {
 	mutants := slices.Concat(wrongFields(), wrongValues, wrongCreates, wrongCaps, wrongGets, wrongTexts,
-		wrongLists, wrongPages, wrongQueries, wrongUpdates, wrongTouches, wrongPurges, wrongContexts, wrongErrors, wrongMemory)
+		wrongLists, wrongPages, wrongQueries, wrongUpdates, wrongAliases, wrongTouches, wrongPurges, wrongContexts, wrongErrors, wrongMemory)
 	seen := make(map[string]bool)
 	names := storetest.RuleNames()
 	for _, m := range mutants {
