@@ -180,7 +180,7 @@ func (v *visit) sorry(a refusal) {
 		layout
 		Message string
 		Retry   bool
-	}{v.layout(heading, nil), a.message, a.status == http.StatusServiceUnavailable})
+	}{v.layout(heading, nil), a.message, a.status == http.StatusUnauthorized || a.status == http.StatusServiceUnavailable})
 }
 
 // load returns the key with the id, or answers why there is none.

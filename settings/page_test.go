@@ -40,6 +40,8 @@ func TestPageGenerate(t *testing.T) {
 	tokens := tokenText.FindAllString(a.body, -1)
 	require.Len(t, tokens, 1)
 	require.Contains(t, a.body, "It won’t be shown again.")
+	require.Contains(t, a.body, `data-copy="token" hidden`, "without a script there is no button")
+	require.Contains(t, a.body, `role="status" aria-live="polite" id="copied"`)
 	key, err := s.keys.Verify(t.Context(), tokens[0])
 	require.NoError(t, err)
 	require.Equal(t, "HR reminders", key.Label)
