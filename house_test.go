@@ -41,6 +41,7 @@ func TestImports(t *testing.T) {
 		"/apikey/legacy":   {[]string{"/store", "/apikey"}, []string{"net/http", "database/sql", "testing"}},
 		"/apikey/reminder": {[]string{"/store", "/apikey"}, []string{"net/http", "database/sql", "testing"}},
 		"/bearer":          {[]string{"/store", "/apikey"}, []string{"database/sql", "testing"}},
+		"/settings":        {[]string{"/store", "/apikey"}, []string{"database/sql", "testing"}},
 	} {
 		for _, path := range deps(t, pkg) {
 			if own, ok := strings.CutPrefix(path, module); ok {
@@ -90,7 +91,7 @@ func TestReadmeCompiles(t *testing.T) {
 	for _, name := range []string{
 		"examples/readme/main.go", "apikey/example_test.go", "apikey/reminder/example_test.go", "bearer/example_test.go", "bearer/issue_example_test.go", "sqlstore/example_test.go", "store/example_test.go",
 		"examples/quickstart/main.go", "examples/customstore/filestore_test.go",
-		"apikey/rotate_example_test.go", "apikey/log_example_test.go", "apikey/run_example_test.go", "apikey/legacy/example_test.go",
+		"apikey/rotate_example_test.go", "apikey/log_example_test.go", "apikey/run_example_test.go", "apikey/legacy/example_test.go", "settings/example_test.go",
 	} {
 		f, err := os.Open(name)
 		require.NoError(t, err)
