@@ -3,6 +3,8 @@ package apikey
 import (
 	"context"
 	"time"
+
+	"github.com/opengovsg/latchkey/store"
 )
 
 // An EventKind says what happened to a key.
@@ -23,7 +25,7 @@ const (
 	EventActivated EventKind = "activated"
 
 	// EventLateUse: the old token was presented after its grace and refused. Somebody still uses it.
-	// It is told at most once a minute for each key in each process; Stats.Superseded counts them all.
+	// It is told at most once a minute for each old token in each process; Stats.Superseded counts them all.
 	EventLateUse EventKind = "late use"
 
 	// EventRevoked: the key was revoked. Key.RevokedReason says why.
@@ -43,6 +45,14 @@ type Event struct {
 // lateUseEvery is how often a key's late uses are told of at most. A client that was forgotten goes on
 // asking, as often as it always did.
 const lateUseEvery = time.Minute
+
+// priorID names the old token of a key as an id names a key: by the end of the id, and by its hint.
+func priorID(rec *store.Record) string {
+	var b [idLen]byte
+	copy(b[:], rec.ID[idLen-15:])
+	copy(b[15:], rec.PriorHint)
+	return string(b[:])
+}
 
 // queuedEvents is how many events of verifications wait for Run at most.
 const queuedEvents = 256

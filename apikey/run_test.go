@@ -262,7 +262,7 @@ func TestLateUsesAreToldOnceAMinute(t *testing.T) {
 		}
 	}})
 	older, ref := issue(t, keys)
-	_, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
+	second, _, err := keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
 	require.NoError(t, err)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -277,4 +277,13 @@ func TestLateUsesAreToldOnceAMinute(t *testing.T) {
 	}
 	require.Equal(t, int64(3000), keys.Stats().Superseded)
 	require.Zero(t, keys.Stats().EventsLost)
+
+	// The token after it is another one, of the same key and in the same minute.
+	now = now.Add(-time.Second)
+	_, _, err = keys.Rotate(t.Context(), ref, apikey.Rotation{Immediately: true})
+	require.NoError(t, err)
+	_, err = keys.Verify(t.Context(), second.Reveal())
+	require.ErrorIs(t, err, apikey.ErrSuperseded)
+	require.NoError(t, keys.Run(ended))
+	require.Equal(t, 4, told)
 }

@@ -133,7 +133,7 @@ func (s *Service) verifyPrior(ctx context.Context, rec *store.Record, secret str
 	case rec.Expired(now):
 		return s.refused(rec.ID, ErrExpired)
 	case rec.PriorExpired(now):
-		if s.lateUses.note(rec.ID, time.Time{}, now) {
+		if s.lateUses.note(priorID(rec), time.Time{}, now) {
 			s.queue(Event{Kind: EventLateUse, At: now, Key: keyOf(rec)})
 		}
 		return s.refused(rec.ID, ErrSuperseded)

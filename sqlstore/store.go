@@ -45,8 +45,9 @@ type Config struct {
 	Unprepared bool
 
 	// Timeout bounds each call on a *sql.DB whose context has no deadline of its own, such as that of
-	// an HTTP request, other than Migrate and Check: 5 seconds where zero. A negative one is none, and
-	// then a server that hangs without saying so holds each caller for as long as its client waits. On
+	// an HTTP request, other than Migrate and Check: 5 seconds where zero, and none on SQLite, which no
+	// network lies in front of and of which busy_timeout bounds the waits. A negative one is none, and then
+	// a server that hangs without saying so holds each caller for as long as its client waits. On
 	// a transaction or a connection of the application's there is no bound but the caller's.
 	Timeout time.Duration
 }
@@ -97,6 +98,9 @@ func New(db DB, d Dialect, cfg Config) (*Store, error) {
 	s.pool, _ = db.(*sql.DB)
 	s.prepares = s.pool != nil && !cfg.Unprepared
 	s.timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	if cfg.Timeout == 0 && dialect == &sqlite {
+		s.timeout = -1 // its driver starts a goroutine for each call that may end early
+	}
 	s.get.text = s.sql("SELECT {columns} FROM {table} WHERE id = ?")
 	s.create.text = s.sql(dialect.create)
 	s.kept.text = s.sql("SELECT 1 FROM {table} WHERE id = ? UNION ALL SELECT 1 FROM {table} WHERE alias = ?")
