@@ -8,6 +8,7 @@
 //   - [github.com/opengovsg/latchkey/apikey/reminder] tells people ahead of time that their keys end.
 //   - [github.com/opengovsg/latchkey/bearer] guards net/http handlers (RFC 6750).
 //   - [github.com/opengovsg/latchkey/settings] is the page where people manage their keys, and its API.
+//   - [github.com/opengovsg/latchkey/emaildomain] admits owners by the domain of their e-mail address.
 //   - [github.com/opengovsg/latchkey/sqlstore] keeps keys in a SQL database of yours.
 //   - [github.com/opengovsg/latchkey/memstore] keeps keys in memory.
 //   - [github.com/opengovsg/latchkey/store] is the contract of a store, for those who write one, and

@@ -40,6 +40,7 @@ func TestImports(t *testing.T) {
 		"/apikey":          {[]string{"/store"}, []string{"net/http", "database/sql", "testing"}},
 		"/apikey/legacy":   {[]string{"/store", "/apikey"}, []string{"net/http", "database/sql", "testing"}},
 		"/apikey/reminder": {[]string{"/store", "/apikey"}, []string{"net/http", "database/sql", "testing"}},
+		"/emaildomain":     {nil, []string{"net/http", "database/sql", "testing"}},
 		"/bearer":          {[]string{"/store", "/apikey"}, []string{"database/sql", "testing"}},
 		"/settings":        {[]string{"/store", "/apikey"}, []string{"database/sql", "testing"}},
 	} {
