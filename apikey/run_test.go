@@ -255,7 +255,8 @@ func TestRunEndsWhileEventsCome(t *testing.T) {
 // TestLateUsesAreToldOnceAMinute has a client that was forgotten go on asking.
 func TestLateUsesAreToldOnceAMinute(t *testing.T) {
 	told := 0
-	now := time.Now()
+	start := time.Now()
+	now := start
 	keys := keysOn(t, new(memstore.Store), apikey.Config{Now: func() time.Time { return now }, Observer: func(_ context.Context, e apikey.Event) {
 		if e.Kind == apikey.EventLateUse {
 			told++
@@ -286,4 +287,13 @@ func TestLateUsesAreToldOnceAMinute(t *testing.T) {
 	require.ErrorIs(t, err, apikey.ErrSuperseded)
 	require.NoError(t, keys.Run(ended))
 	require.Equal(t, 4, told)
+
+	// What a clock noted that was far ahead says nothing once it is set right.
+	for i, at := range []time.Duration{1000 * time.Hour, 0, time.Minute} {
+		now = start.Add(time.Hour + at)
+		_, err = keys.Verify(t.Context(), second.Reveal())
+		require.ErrorIs(t, err, apikey.ErrSuperseded)
+		require.NoError(t, keys.Run(ended))
+		require.Equal(t, 5+i, told)
+	}
 }

@@ -26,16 +26,17 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 // without hashing or asking the store, and otherwise a [*RefusedError] that names the key's id and
 // wraps ErrUnknown, ErrExpired, ErrRevoked, ErrSuperseded or ErrCorrupt. Any other error wraps
 // [ErrUnavailable]: the store could not answer, a token that may be good needs a pepper that is not
-// configured, or the context ended. A client must be told the difference between the two kinds, and nothing else.
+// configured, or the context ended. A client must be told the difference between the two kinds, and
+// nothing else.
 //
 // A token of an earlier system is refused with ErrMalformed unless one of Config.Legacy recognises it, and
 // otherwise as any other. Its first use reads the store up to five times and derives what the earlier
 // system kept, which is slow, once it has its turn: see Config.LegacyAtOnce.
 //
-// Otherwise Verify reads the store once, so that a revocation is effective as soon as it is acknowledged, in
-// every process. It writes only when the new token of a rotated key is first used, and to rehash a
-// key under a new pepper or on the first use of one of an earlier system, once for each, and a failure to do so fails nothing. That the key was used
-// is noted in memory; see [Service.Run].
+// Otherwise Verify reads the store once, so that a revocation is effective as soon as it is acknowledged,
+// in every process. It writes only when the new token of a rotated key, or one of an earlier system, is
+// first used, and to rehash a key under a new pepper, once for each, and a failure to do so fails nothing.
+// That the key was used is noted in memory; see [Service.Run].
 func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
 	if err := s.ready(ctx); err != nil {
 		return Key{}, err

@@ -97,11 +97,6 @@ func (s *Store) check(ctx context.Context, db DB) error {
 	if err != nil {
 		return err
 	}
-	if s.dialect.sane != nil {
-		if err := s.dialect.sane(ctx, db); err != nil {
-			return err
-		}
-	}
 	version, err := s.version(ctx, db)
 	switch {
 	case err != nil:
@@ -227,11 +222,6 @@ func (s *Store) upgrade(ctx context.Context, tx DB) error {
 	if err != nil {
 		return err
 	}
-	if s.dialect.sane != nil {
-		if err := s.dialect.sane(ctx, tx); err != nil {
-			return err
-		}
-	}
 	version, err := s.version(ctx, tx)
 	if err != nil {
 		return err
@@ -266,8 +256,14 @@ func (s *Store) apply(ctx context.Context, tx DB, text string) error {
 	return nil
 }
 
-// version returns the number of the last migration that was applied, 0 if none was.
+// version returns the number of the last migration that was applied, 0 if none was. It fails on a
+// connection that the store can't keep its promises on.
 func (s *Store) version(ctx context.Context, tx DB) (int, error) {
+	if s.dialect.sane != nil {
+		if err := s.dialect.sane(ctx, tx); err != nil {
+			return 0, err
+		}
+	}
 	table := s.table + "_schema"
 	if s.dialect.quotesTable {
 		table = s.name("_schema")

@@ -262,3 +262,14 @@ func TestNotifierReturnsANilPointer(t *testing.T) {
 	require.ErrorContains(t, err, "an error that can't be printed")
 	require.Equal(t, reminder.Report{Failed: 1}, report)
 }
+
+// A mail server may name the one it refuses by the part before the @ alone.
+func TestErrorsHideNames(t *testing.T) {
+	h := newHouse(t, new(memstore.Store), reminder.Config{})
+	h.issue("one", 60*day, "siti.tan@agency.example")
+	h.told.fail = func(reminder.Notice) error { return errors.New("550 no such user siti.tan") }
+	h.clock.Set(start.Add(46 * day))
+	_, err := h.Once(t.Context())
+	require.ErrorContains(t, err, "550 no such user [address]")
+	require.NotContains(t, err.Error(), "siti")
+}

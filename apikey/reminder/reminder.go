@@ -73,6 +73,7 @@ type Config struct {
 	Every time.Duration
 
 	// OnPass, where not nil, is told what came of each pass of Run, right after it, as Once returns it.
+	// A panic in it is recovered.
 	OnPass func(Report, error)
 
 	// Now is the clock: time.Now where nil. It must be safe for concurrent use, and should be the
@@ -170,9 +171,7 @@ func (r *Reminder) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		report, err := r.Once(ctx)
-		if r.onPass != nil {
-			r.onPass(report, err)
-		}
+		r.tell(report, err)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -190,4 +189,13 @@ func (r *Reminder) ready(ctx context.Context) error {
 		return fmt.Errorf("%w: the context is nil", apikey.ErrUnavailable)
 	}
 	return nil
+}
+
+// tell hands what came of a pass to Config.OnPass, whose panic must not end the reminders.
+func (r *Reminder) tell(report Report, err error) {
+	if r.onPass == nil {
+		return
+	}
+	defer func() { recover() }()
+	r.onPass(report, err)
 }

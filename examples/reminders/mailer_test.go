@@ -199,3 +199,15 @@ func TestMailEncrypted(t *testing.T) {
 	require.NotContains(t, err.Error(), "sesame")
 	require.Empty(t, encrypted.received())
 }
+
+// A label is chosen by whoever holds a key, and the mail comes from the service: it must lead nowhere.
+func TestPlainLeadsNowhere(t *testing.T) {
+	for text, want := range map[string]string{
+		"See https://evil.example/login": "See https // evil.example/login",
+		"www.evil.example":               "www evil.example",
+		"Payroll, HR & 工资":               "Payroll, HR & 工资",
+		"two\r\nlines":                   "two\ufffd\ufffdlines",
+	} {
+		require.Equal(t, want, plain(text))
+	}
+}

@@ -94,6 +94,14 @@ var tamperedTests = []test{
 		require.NoError(t, err)
 		remind(t, s, key, due)
 	}},
+	{"a lease that a clock gave far ahead keeps nobody from being reminded", func(t *testing.T, st store.Store) {
+		s := newService(t, st, config(newClock()))
+		_, key := issue(t, s, request())
+		tamper(t, st, key.ID, func(rec *store.Record) { rec.RemindingUntil = start.Add(47 * time.Hour) })
+		requireNoReminder(t, s, key, due)
+		tamper(t, st, key.ID, func(rec *store.Record) { rec.RemindingUntil = start.AddDate(1, 0, 0) })
+		remind(t, s, key, due)
+	}},
 	{"one row that can't be written keeps few others from being activated", func(t *testing.T, st store.Store) {
 		c := newClock()
 		s := newService(t, st, config(c))
