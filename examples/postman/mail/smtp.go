@@ -1,0 +1,117 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/wneessen/go-mail"
+)
+
+const (
+	// timeout bounds the conversation with the mail server.
+	timeout = 15 * time.Second
+
+	// atOnce is how many conversations there are at a time; more mails wait for their turn.
+	atOnce = 8
+)
+
+// SMTPConfig says how mails get to a mail server.
+type SMTPConfig struct {
+	Server    string // host:port
+	From      string // the address that every mail is from
+	Username  string // empty: no login
+	Password  string
+	Plaintext bool // no TLS: anybody in between can read along
+}
+
+// SMTP is a [Sender] that hands mails to a mail server. Make one with [NewSMTP].
+type SMTP struct {
+	client *mail.Client
+	from   string
+	turns  chan struct{}
+}
+
+// NewSMTP returns a sender. It calls the server with every mail, and hands over neither the password nor
+// a mail before the connection is encrypted, unless Plaintext is set. No error repeats the password.
+func NewSMTP(c SMTPConfig) (*SMTP, error) {
+	host, port, err := net.SplitHostPort(c.Server)
+	if err != nil {
+		return nil, errors.New("the mail server must be host:port")
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, errors.New("the port of the mail server must be a number")
+	}
+	options := []mail.Option{mail.WithPort(int(number)), mail.WithTimeout(timeout)}
+	switch {
+	case c.Plaintext:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	case number == 465:
+		options = append(options, mail.WithSSL())
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	}
+	if c.Username != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
+			mail.WithUsername(c.Username), mail.WithPassword(c.Password))
+	}
+	client, err := mail.NewClient(host, options...)
+	if err != nil {
+		return nil, errors.New("the mail server can't be used")
+	}
+	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce)}
+	if _, err := s.compose(Message{To: c.From}); err != nil {
+		return nil, errors.New("the address that mails are from must be an e-mail address")
+	}
+	return s, nil
+}
+
+// Send implements [Sender]. It takes at most 15 seconds, and those of waiting for a turn.
+func (s *SMTP) Send(ctx context.Context, m Message) error {
+	msg, err := s.compose(m)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err = s.client.DialAndSendWithContext(ctx, msg)
+	if msg.IsDelivered() {
+		return nil // though the server may have hung up without a word
+	}
+	if failed, ok := errors.AsType[*mail.SendError](err); ok && failed.Reason == mail.ErrSMTPRcptTo && !failed.IsTemp() {
+		return ErrRefused
+	}
+	return err
+}
+
+// compose returns the mail as go-mail has it, which encodes what can't stand in a header.
+func (s *SMTP) compose(m Message) (*mail.Msg, error) {
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())
+	if err := msg.From(s.from); err != nil {
+		return nil, err
+	}
+	if err := msg.To(m.To); err != nil {
+		return nil, fmt.Errorf("the recipient is no address")
+	}
+	if m.ReplyTo != "" {
+		if err := msg.ReplyTo(m.ReplyTo); err != nil {
+			return nil, err
+		}
+	}
+	if m.Automatic {
+		msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834
+	}
+	msg.SetDate()
+	msg.SetMessageID()
+	msg.Subject(m.Subject)
+	msg.SetBodyString(mail.TypeTextPlain, m.Text)
+	return msg, nil
+}
