@@ -17,6 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	command, args := serve, os.Args[1:]
 	if len(args) > 0 && args[0] == "import" {
 		command, args = importKeys, args[1:]
