@@ -126,6 +126,7 @@ type layout struct {
 	Title    string // of all pages
 	Heading  string // of this one
 	Root     string
+	Links    []Link
 	Problems []problem
 }
 
@@ -146,7 +147,7 @@ func (l layout) Problem(field string) string {
 }
 
 func (v *visit) layout(heading string, problems []problem) layout {
-	return layout{v.config.Title, heading, v.root, problems}
+	return layout{v.config.Title, heading, v.root, v.config.Links, problems}
 }
 
 // show answers with a page, whole or not at all.

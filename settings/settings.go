@@ -17,7 +17,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opengovsg/latchkey/apikey"
@@ -50,6 +52,10 @@ type Config struct {
 	// minute to 30 days each. None: 24 hours, 7 days and 1 hour.
 	Graces []time.Duration
 
+	// Links are shown above every page, in this order: the way back to the application, and out of it.
+	// None: no such line.
+	Links []Link
+
 	// CSS is appended to the page's stylesheet. It is where to set the custom properties that the
 	// stylesheet begins with, such as --keys-accent.
 	CSS string
@@ -66,6 +72,12 @@ type Config struct {
 	// Now is the clock that states and dates are told by, and should be that of the service: time.Now
 	// where nil. It must be safe for concurrent use.
 	Now func() time.Time
+}
+
+// A Link leads to another page of the application.
+type Link struct {
+	Text string // must not be empty
+	URL  string // a path such as "/logout", or begins with https:// or http://
 }
 
 // Settings makes the handlers. Make one with [New]. It is safe for concurrent use.
@@ -106,7 +118,16 @@ func New(keys *apikey.Service, c Config) (*Settings, error) {
 			return nil, fmt.Errorf("settings: number %d of Config.Graces is repeated or not a minute to 30 days", i+1)
 		}
 	}
+	for i, link := range c.Links {
+		u, err := url.Parse(link.URL)
+		local := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(link.URL, "/")
+		web := err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+		if link.Text == "" || !local && !web {
+			return nil, fmt.Errorf("settings: number %d of Config.Links has no text, or leads neither to a path nor to https:// or http://", i+1)
+		}
+	}
 	c.Scopes, c.Expiries, c.Graces = slices.Clone(c.Scopes), slices.Clone(c.Expiries), slices.Clone(c.Graces)
+	c.Links = slices.Clone(c.Links)
 	if len(c.Graces) == 0 {
 		c.Graces = []time.Duration{day, 7 * day, time.Hour}
 	}

@@ -26,6 +26,7 @@ func newSettings(t *testing.T, st store.Store, max int) (*apikey.Service, *web.S
 	require.NoError(t, err)
 	s, err := web.New(keys, web.Config{
 		Now:      clock,
+		Links:    []web.Link{{Text: "Home", URL: "/"}, {Text: "Sign out", URL: "/logout"}},
 		Expiries: []time.Duration{180 * 24 * time.Hour, 30 * 24 * time.Hour},
 		Owner: func(r *http.Request) (string, error) {
 			cookie, err := r.Cookie("session")
