@@ -75,10 +75,15 @@ func newService(o options, db *database.Database) (*service, error) {
 		DB: db.DB, Dialect: db.Dialect, Policy: officers, Mail: s.mail, Keys: codeKeys(o.peppers),
 		InsecureCookie: o.dev, Home: "/settings/", OnError: s.fault, Now: o.now,
 	})
+	links := []settings.Link{{Text: "Sign out", URL: "/logout"}}
+	if outbox != nil {
+		links = append([]settings.Link{{Text: "Outbox", URL: "/outbox"}}, links...)
+	}
 	page, err := settings.New(s.keys, settings.Config{
 		Owner:    s.signin.Owner,
 		Scopes:   []string{scopeSend, scopeRead},
 		Expiries: []time.Duration{180 * day, 90 * day, 30 * day, 365 * day},
+		Links:    links,
 		CSS:      "pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .94rem/1.5 var(--keys-mono); }",
 		Location: singapore,
 		OnError:  s.fault,
