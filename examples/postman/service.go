@@ -67,18 +67,19 @@ func newService(o options, db *database.Database) (*service, error) {
 	if s.mail, outbox, err = sender(o); err != nil {
 		return nil, err
 	}
+	links, mailPage := []settings.Link{{Text: "Sign out", URL: "/logout"}}, ""
+	if outbox != nil {
+		mailPage = "/outbox"
+		links = append([]settings.Link{{Text: "Outbox", URL: mailPage}}, links...)
+	}
 	if s.keys, err = newKeys(o, db, s.log); err != nil {
 		return nil, err
 	}
 	s.guard = bearer.New(s.keys, bearer.Config{Realm: "postman", OnDeny: s.denied})
 	s.signin = signin.New(signin.Config{
 		DB: db.DB, Dialect: db.Dialect, Policy: officers, Mail: s.mail, Keys: codeKeys(o.peppers),
-		InsecureCookie: o.dev, Home: "/settings/", OnError: s.fault, Now: o.now,
+		InsecureCookie: o.dev, Home: "/settings/", MailPage: mailPage, OnError: s.fault, Now: o.now,
 	})
-	links := []settings.Link{{Text: "Sign out", URL: "/logout"}}
-	if outbox != nil {
-		links = append([]settings.Link{{Text: "Outbox", URL: "/outbox"}}, links...)
-	}
 	page, err := settings.New(s.keys, settings.Config{
 		Owner:    s.signin.Owner,
 		Scopes:   []string{scopeSend, scopeRead},

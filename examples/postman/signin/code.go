@@ -198,10 +198,10 @@ func letter(address, code string) mail.Message {
 
     %s
 
-It works once, and for %d minutes. A code that was sent before it no longer works.
+It works once, and for %d minutes. An earlier code no longer works.
 
-If you did not ask for it, there is nothing to do: nobody can sign in without
-it. Nobody will ever ask you for it, on the phone or by mail.
+If you did not ask for it, there is nothing to do: nobody can sign
+in without it. Nobody will ever ask you for it, by phone or mail.
 `, code, int(codeLife.Minutes())),
 	}
 }

@@ -24,6 +24,8 @@ type form struct {
 	Asking  bool // for the code, and not for the address
 	Problem string
 	Notice  string
+
+	MailPage string // set by show
 }
 
 // Page returns the page on which people sign in, at /login, and out, at /logout. It needs no script.
@@ -60,8 +62,14 @@ func (s *SignIn) next(address string) string {
 	return u.RequestURI()
 }
 
-func (s *SignIn) show(w http.ResponseWriter, f form) {
-	web.Page(w, http.StatusOK, page, f, nil)
+// show shows the form, and why it is shown again.
+func (s *SignIn) show(w http.ResponseWriter, f form, why *web.Refusal) {
+	f.MailPage = s.mailPage
+	status := http.StatusOK
+	if why != nil {
+		status = why.Status
+	}
+	web.Page(w, status, page, f, why)
 }
 
 // sorry shows the form again, with what is wrong.
@@ -77,7 +85,7 @@ func (s *SignIn) sorry(w http.ResponseWriter, r *http.Request, f form, err error
 	case why.Status == http.StatusTooManyRequests && !f.Asking:
 		f.Asking = true // there is a code already
 	}
-	web.Page(w, why.Status, page, f, why)
+	s.show(w, f, why)
 }
 
 func (s *SignIn) showForm(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +95,7 @@ func (s *SignIn) showForm(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		web.See(w, next)
 	case errors.Is(err, ErrSignedOut):
-		s.show(w, form{Next: next})
+		s.show(w, form{Next: next}, nil)
 	default:
 		s.sorry(w, r, form{Next: next}, err)
 	}
@@ -116,7 +124,7 @@ func (s *SignIn) takeAddress(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.Asking = true
-	s.show(w, f)
+	s.show(w, f, nil)
 }
 
 func (s *SignIn) takeCode(w http.ResponseWriter, r *http.Request) {
@@ -146,5 +154,5 @@ func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
 		s.sorry(w, r, form{Next: s.home}, err)
 		return
 	}
-	s.show(w, form{Next: s.home, Notice: "You are signed out."})
+	s.show(w, form{Next: s.home, Notice: "You are signed out."}, nil)
 }

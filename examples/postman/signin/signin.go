@@ -34,6 +34,9 @@ type Config struct {
 	// also have been on their way to somewhere below it.
 	Home string
 
+	// MailPage, where not empty, is a page on which people who try the service out can read its mails.
+	MailPage string
+
 	// OnError is told of faults, after the answer is decided. It must be safe for concurrent use.
 	OnError func(r *http.Request, err error)
 
@@ -49,6 +52,7 @@ type SignIn struct {
 	keys     [][]byte
 	insecure bool
 	home     string
+	mailPage string
 	onError  func(*http.Request, error)
 	now      func() time.Time
 	origin   *http.CrossOriginProtection
@@ -64,6 +68,7 @@ func New(c Config) *SignIn {
 		keys:     c.Keys,
 		insecure: c.InsecureCookie,
 		home:     c.Home,
+		mailPage: c.MailPage,
 		onError:  c.OnError,
 		now:      c.Now,
 		origin:   http.NewCrossOriginProtection(),
