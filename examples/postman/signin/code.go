@@ -63,11 +63,7 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	if err := s.clean(ctx); err != nil {
 		return err
 	}
-	number, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
-	if err != nil {
-		return err
-	}
-	code := fmt.Sprintf("%0*d", digits, number)
+	code := newCode()
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	hash := sum(s.keys[0], salt, address, code)
@@ -85,6 +81,15 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	// Only now can it be guessed, and guesses be counted.
 	_, err = s.exec(ctx, "UPDATE postman_codes SET tries = ? WHERE address = ? AND hash = ?", maxTries, address, hash)
 	return err
+}
+
+// newCode draws each of a million codes as likely as any other.
+func newCode() string {
+	number, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return fmt.Sprintf("%0*d", digits, number)
 }
 
 // reserve writes down that a code is being sent, or refuses.
