@@ -1,0 +1,131 @@
+// Package mailtest is a mail server for tests.
+package mailtest
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+)
+
+// The login that a server with TLS asks for.
+const (
+	Username = "postman"
+	Password = "open sesame"
+)
+
+// An Envelope is a mail as a server received it.
+type Envelope struct {
+	From string
+	To   []string
+	Data string
+	TLS  bool
+	User string
+}
+
+// A Server is a mail server that keeps what it receives. It refuses whoever is called unknown@, and has no
+// time for later@.
+type Server struct {
+	Addr string
+
+	mu  sync.Mutex
+	got []Envelope
+}
+
+// Start starts a server until the test ends. With a TLS configuration it takes mails only from who has
+// logged in.
+func Start(t *testing.T, config *tls.Config) *Server {
+	t.Helper()
+	s := new(Server)
+	ms := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{server: s, conn: c}, nil
+	}))
+	ms.Domain = "mail.test"
+	ms.TLSConfig = config
+	ms.ErrorLog = quiet{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s.Addr = listener.Addr().String()
+	served := make(chan error, 1)
+	go func() { served <- ms.Serve(listener) }()
+	t.Cleanup(func() {
+		require.NoError(t, ms.Close())
+		<-served
+	})
+	return s
+}
+
+// Received returns what the server received since it was last called.
+func (s *Server) Received() []Envelope {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got := s.got
+	s.got = nil
+	return got
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+type session struct {
+	server *Server
+	conn   *smtp.Conn
+	Envelope
+}
+
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != Username || password != Password {
+			return errors.New("wrong password")
+		}
+		s.User = user
+		return nil
+	}), nil
+}
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	_, s.TLS = s.conn.TLSConnectionState()
+	if s.TLS && s.User == "" {
+		return smtp.ErrAuthRequired
+	}
+	s.From = from
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	switch {
+	case strings.HasPrefix(to, "unknown@"):
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user: " + to}
+	case strings.HasPrefix(to, "later@"):
+		return &smtp.SMTPError{Code: 450, EnhancedCode: smtp.EnhancedCode{4, 2, 1}, Message: "not now: " + to}
+	}
+	s.To = append(s.To, to)
+	return nil
+}
+
+func (s *session) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	s.Envelope.Data = string(data)
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.got = append(s.server.got, s.Envelope)
+	return nil
+}
+
+func (s *session) Reset() { s.From, s.To, s.Envelope.Data = "", nil, "" }
+
+func (s *session) Logout() error { return nil }
