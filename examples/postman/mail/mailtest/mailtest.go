@@ -35,8 +35,9 @@ type Envelope struct {
 type Server struct {
 	Addr string
 
-	mu  sync.Mutex
-	got []Envelope
+	mu   sync.Mutex
+	got  []Envelope
+	hold func() // nil: takes mails at once
 }
 
 // Start starts a server until the test ends. With a TLS configuration it takes mails only from who has
@@ -69,6 +70,18 @@ func (s *Server) Received() []Envelope {
 	got := s.got
 	s.got = nil
 	return got
+}
+
+// Hold lets the server take no mail before release is called. The channel tells of each that arrives.
+func (s *Server) Hold() (arrived <-chan struct{}, release func()) {
+	arriving, released := make(chan struct{}, 100), make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hold = func() {
+		arriving <- struct{}{}
+		<-released
+	}
+	return arriving, sync.OnceFunc(func() { close(released) })
 }
 
 type quiet struct{}
@@ -120,6 +133,12 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	s.Envelope.Data = string(data)
+	s.server.mu.Lock()
+	hold := s.server.hold
+	s.server.mu.Unlock()
+	if hold != nil {
+		hold()
+	}
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
 	s.server.got = append(s.server.got, s.Envelope)
