@@ -98,7 +98,7 @@ var numbers = regexp.MustCompile(`"(time|at|expires|took)":[^,}]+`)
 func (s *instance) requireUnsaid(secrets ...string) {
 	s.t.Helper()
 	said := s.out.String() + numbers.ReplaceAllString(s.log.String(), "")
-	require.Contains(s.t, said, `"msg":"request"`)
+	require.Contains(s.t, said, `"level":"INFO"`)
 	for _, secret := range secrets {
 		require.NotContains(s.t, said, secret)
 	}
