@@ -23,13 +23,15 @@ type site struct {
 	page  string // where the list of keys is, below that
 	store store.Store
 	owner string
+
+	scopes []string // of each key
 }
 
 func stopService() {}
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{page: "/settings/", store: new(memstore.Store), owner: "siti@agency.gov.sg"}
+	s := &site{page: "/settings/", store: new(memstore.Store), owner: "siti@agency.gov.sg", scopes: []string{"email:send"}}
 	keys := s.at(t, 0)
 	set, err := settings.New(keys, settings.Config{
 		Owner: func(r *http.Request) (string, error) {

@@ -1,0 +1,111 @@
+package browsertest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/opengovsg/latchkey/apikey"
+)
+
+// walk leads to every page in each of its states, and calls look there.
+func (b *tab) walk(look func(state string)) {
+	b.Helper()
+	b.visit(b.site.page)
+	look("nobody signed in")
+
+	b.signIn()
+	look("no keys")
+	b.follow("link", "Generate API key")
+	look("new key")
+	b.follow("button", "Generate API key")
+	b.says("There is a problem")
+	look("new key with mistakes")
+	b.fill("Label", "HR reminders")
+	b.fill("Contact e-mails", "hr@agency.gov.sg")
+	b.follow("button", "Generate API key")
+	b.heading("Your new API key")
+	look("new token")
+	b.reload()
+	b.says("A key with this label was generated just now")
+	look("new token reloaded")
+
+	b.site.history(b.T)
+	b.follow("link", "Cancel")
+	require.Len(b, b.labels(), 7)
+	look("keys in all states")
+	b.follow("link", "HR reminders")
+	look("key")
+	b.fill("Contact e-mails", "nobody")
+	b.follow("button", "Save contacts")
+	b.says("There is a problem")
+	look("key with a mistake")
+	b.fill("Contact e-mails", "duty@agency.gov.sg")
+	b.follow("button", "Save contacts")
+	b.says("Contacts saved.")
+	look("key saved")
+	b.follow("button", "Replace key")
+	b.heading("Your replacement key")
+	look("replacement token")
+	b.follow("link", "I have copied it")
+	b.follow("link", "HR reminders")
+	b.says("New key unused")
+	look("key with an unused replacement")
+	b.follow("link", "Delete key")
+	look("delete")
+	b.follow("button", "Yes, delete this key")
+	b.says("has stopped working.")
+	look("deleted")
+	b.follow("link", "Deleted keys")
+	look("deleted keys")
+	b.follow("link", "HR reminders")
+	look("deleted key")
+
+	for _, c := range []struct{ label, state string }{{"Payslips", "Changing over"}, {"Old portal", "Expired"}, {longLabel, "Active"}} {
+		b.visit(b.site.page)
+		b.follow("link", c.label)
+		b.says(c.state)
+		look(fmt.Sprintf("%.12s %s", c.label, c.state))
+	}
+	b.visit(b.site.page + "nothing")
+	b.heading("Key not found")
+	look("no such key")
+}
+
+// longLabel is as long as a label may be, and can't be broken at a space.
+const longLabel = "Appointment-reminders-of-the-polyclinics-in-the-north-east-and-the-community-hospital-" +
+	"and-whoever-else-asks-for-them-on-the-telephone-or-in-writing-by-a-letter-that-arrives-before-the-end-of-" +
+	"the-month-in-which-it-was-sent-and-not-after-it-in-any-case"
+
+// history gives the owner keys that have a past: one in each state that a list can show.
+func (s *site) history(t *testing.T) {
+	t.Helper()
+	issue := func(ago, life time.Duration, label string, contacts ...string) (apikey.Key, string) {
+		token, key, err := s.at(t, ago).Issue(t.Context(), apikey.Request{Owner: s.owner, Label: label, Contacts: contacts,
+			Scopes: s.scopes, ExpiresIn: life})
+		require.NoError(t, err)
+		return key, token.Reveal()
+	}
+	used := func(ago time.Duration, token string) {
+		keys := s.at(t, ago)
+		_, err := keys.Verify(t.Context(), token)
+		require.NoError(t, err)
+		require.NoError(t, keys.Flush(t.Context()))
+	}
+	issue(400*day, 366*day, "Old portal", "portal@agency.gov.sg")
+	_, token := issue(170*day, 180*day, "Appointment letters", "letters@agency.gov.sg", "desk@agency.gov.sg", "duty@agency.gov.sg")
+	used(3*time.Hour, token)
+	payslips, token := issue(100*day, 180*day, "Payslips", "payroll@agency.gov.sg")
+	used(2*day, token)
+	next, _, err := s.at(t, time.Hour).Rotate(t.Context(), apikey.Ref{Owner: s.owner, ID: payslips.ID}, apikey.Rotation{Grace: 7 * day})
+	require.NoError(t, err)
+	used(20*time.Minute, next.Reveal())
+	issue(9*day, 30*day, longLabel, "a-rather-long-name.of-a-rather-long-team@the-subdomain-of-an-agency.gov.sg")
+	_, token = issue(8*day, 180*day, "Survey invitations", "survey@agency.gov.sg", "siti@agency.gov.sg")
+	used(5*time.Minute, token)
+	newsletter, _ := issue(7*day, 180*day, "Newsletter", "news@agency.gov.sg")
+	_, _, err = s.at(t, 6*day).Rotate(t.Context(), apikey.Ref{Owner: s.owner, ID: newsletter.ID}, apikey.Rotation{Grace: day})
+	require.NoError(t, err)
+}
