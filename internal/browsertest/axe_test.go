@@ -72,7 +72,7 @@ func TestAxeFinds(t *testing.T) {
 			<p style="color: #999; background: #fff">pale</p><input id="a" name="a"><button></button></main>`)
 	}))
 	t.Cleanup(server.Close)
-	b := open(t, &site{url: server.URL})
+	b := open(t, &site{service: &service{url: server.URL}})
 	b.visit("/")
 	found := strings.Join(b.findings(script), "\n")
 	for _, rule := range []string{"color-contrast (serious)", "label (critical)", "button-name (critical)"} {

@@ -22,7 +22,10 @@ var required = os.Getenv("LATCHKEY_REQUIRE_BROWSER") == "1"
 func TestMain(m *testing.M) {
 	code := m.Run()
 	stopChromium()
-	stopService()
+	if err := stopService(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
 }
 

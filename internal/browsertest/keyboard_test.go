@@ -80,7 +80,7 @@ func TestKeyboard(t *testing.T) {
 	b.press("hr@agency.gov.sg")
 	require.Equal(t, `radio "180 days`, b.tab()[:len(`radio "180 days`)])
 	b.press(kb.ArrowDown)
-	require.Equal(t, `radio "30 days`, b.focus()[:len(`radio "30 days`)])
+	require.Equal(t, `radio "90 days`, b.focus()[:len(`radio "90 days`)])
 	require.Equal(t, `button "Generate API key"`, b.tab())
 	b.leads(func() { b.press(" ") })
 	b.heading("Your new API key")

@@ -76,7 +76,7 @@ func TestTrouble(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	for _, path := range []string{"/dialog", "/policy", "/throws", "/logs", "/loads"} {
-		b := open(t, &site{url: server.URL})
+		b := open(t, &site{service: &service{url: server.URL}})
 		b.visit(path)
 		require.NotEmpty(t, b.seen.troubles(), path)
 	}

@@ -13,10 +13,24 @@ import (
 // walk leads to every page in each of its states, and calls look there.
 func (b *tab) walk(look func(state string)) {
 	b.Helper()
+	b.visit("/outbox")
+	look("outbox")
 	b.visit(b.site.page)
-	look("nobody signed in")
-
-	b.signIn()
+	look("sign in")
+	b.fill("E-mail address", "siti@example.com")
+	b.follow("button", "Send me a code")
+	b.says("ends in .gov.sg.")
+	look("sign in with a mistake")
+	b.fill("E-mail address", b.site.owner)
+	b.follow("button", "Send me a code")
+	look("code")
+	b.fill("Code", "123")
+	b.follow("button", "Sign in")
+	b.says("Enter the 6 digits of the code.")
+	look("code with a mistake")
+	b.fill("Code", b.site.code(b.T))
+	b.follow("button", "Sign in")
+	b.says("You have no keys yet")
 	look("no keys")
 	b.follow("link", "Generate API key")
 	look("new key")
@@ -72,6 +86,9 @@ func (b *tab) walk(look func(state string)) {
 	b.visit(b.site.page + "nothing")
 	b.heading("Key not found")
 	look("no such key")
+	b.visit("/logout")
+	b.says("You are signed out.")
+	look("signed out")
 }
 
 // longLabel is as long as a label may be, and can't be broken at a space.
@@ -84,7 +101,7 @@ func (s *site) history(t *testing.T) {
 	t.Helper()
 	issue := func(ago, life time.Duration, label string, contacts ...string) (apikey.Key, string) {
 		token, key, err := s.at(t, ago).Issue(t.Context(), apikey.Request{Owner: s.owner, Label: label, Contacts: contacts,
-			Scopes: s.scopes, ExpiresIn: life})
+			Scopes: scopes, ExpiresIn: life})
 		require.NoError(t, err)
 		return key, token.Reveal()
 	}
