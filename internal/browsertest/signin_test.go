@@ -43,6 +43,7 @@ func TestOutbox(t *testing.T) {
 	b.visit(s.page)
 	b.fill("E-mail address", s.owner)
 	b.follow("button", "Send me a code")
+	b.find("link", "read your mail")
 	outbox.visit("/outbox")
 	mail := eval[string](outbox, `Array.from(document.querySelectorAll("section"), (s) => s.innerText).find((s) => s.includes(`+quote(s.owner)+`))`)
 	b.fill("Code", sixDigits.FindString(mail))
@@ -56,7 +57,7 @@ func TestSignOut(t *testing.T) {
 	b.signIn()
 	token := b.generate("HR reminders", "hr@agency.gov.sg")
 	b.follow("link", "I have copied it")
-	b.visit("/logout")
+	b.follow("link", "Sign out")
 	b.says("You are signed out.")
 	for range 3 { // the list, the new key, the form for it
 		b.back()

@@ -29,10 +29,16 @@ var officers atomic.Int64
 // newSite returns the service for an officer whom it has never seen.
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return siteOf(t, fmt.Sprintf("siti.%d@agency.gov.sg", officers.Add(1)))
+}
+
+// siteOf returns the service for an officer.
+func siteOf(t *testing.T, owner string) *site {
+	t.Helper()
 	chromium(t) // nothing is built where there is no browser to look at it with
 	s, err := startService()
 	require.NoError(t, err)
-	return &site{s, "/settings/", fmt.Sprintf("siti.%d@agency.gov.sg", officers.Add(1))}
+	return &site{s, "/settings/", owner}
 }
 
 // scopes are those that the service gives to each key.

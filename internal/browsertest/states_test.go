@@ -47,6 +47,7 @@ func (b *tab) walk(look func(state string)) {
 	look("new token reloaded")
 
 	b.site.history(b.T)
+	b.site.issue(b.T, 9*day, 30*day, longLabel, "a-rather-long-name.of-a-rather-long-team@the-subdomain-of-an-agency.gov.sg")
 	b.follow("link", "Cancel")
 	require.Len(b, b.labels(), 7)
 	look("keys in all states")
@@ -86,7 +87,7 @@ func (b *tab) walk(look func(state string)) {
 	b.visit(b.site.page + "nothing")
 	b.heading("Key not found")
 	look("no such key")
-	b.visit("/logout")
+	b.follow("link", "Sign out")
 	b.says("You are signed out.")
 	look("signed out")
 }
@@ -96,33 +97,42 @@ const longLabel = "Appointment-reminders-of-the-polyclinics-in-the-north-east-an
 	"and-whoever-else-asks-for-them-on-the-telephone-or-in-writing-by-a-letter-that-arrives-before-the-end-of-" +
 	"the-month-in-which-it-was-sent-and-not-after-it-in-any-case"
 
-// history gives the owner keys that have a past: one in each state that a list can show.
+// issue makes a key that was issued some time ago.
+func (s *site) issue(t *testing.T, ago, life time.Duration, label string, contacts ...string) (apikey.Ref, string) {
+	t.Helper()
+	token, key, err := s.at(t, ago).Issue(t.Context(), apikey.Request{Owner: s.owner, Label: label, Contacts: contacts, Scopes: scopes, ExpiresIn: life})
+	require.NoError(t, err)
+	return apikey.Ref{Owner: s.owner, ID: key.ID}, token.Reveal()
+}
+
+// use opens the API with a token some time ago.
+func (s *site) use(t *testing.T, ago time.Duration, token string) {
+	t.Helper()
+	keys := s.at(t, ago)
+	_, err := keys.Verify(t.Context(), token)
+	require.NoError(t, err)
+	require.NoError(t, keys.Flush(t.Context()))
+}
+
+// replace rotates a key some time ago.
+func (s *site) replace(t *testing.T, ago, grace time.Duration, key apikey.Ref) string {
+	t.Helper()
+	token, _, err := s.at(t, ago).Rotate(t.Context(), key, apikey.Rotation{Grace: grace})
+	require.NoError(t, err)
+	return token.Reveal()
+}
+
+// history gives the officer keys that have a past: one in each state that a list can show.
 func (s *site) history(t *testing.T) {
 	t.Helper()
-	issue := func(ago, life time.Duration, label string, contacts ...string) (apikey.Key, string) {
-		token, key, err := s.at(t, ago).Issue(t.Context(), apikey.Request{Owner: s.owner, Label: label, Contacts: contacts,
-			Scopes: scopes, ExpiresIn: life})
-		require.NoError(t, err)
-		return key, token.Reveal()
-	}
-	used := func(ago time.Duration, token string) {
-		keys := s.at(t, ago)
-		_, err := keys.Verify(t.Context(), token)
-		require.NoError(t, err)
-		require.NoError(t, keys.Flush(t.Context()))
-	}
-	issue(400*day, 366*day, "Old portal", "portal@agency.gov.sg")
-	_, token := issue(170*day, 180*day, "Appointment letters", "letters@agency.gov.sg", "desk@agency.gov.sg", "duty@agency.gov.sg")
-	used(3*time.Hour, token)
-	payslips, token := issue(100*day, 180*day, "Payslips", "payroll@agency.gov.sg")
-	used(2*day, token)
-	next, _, err := s.at(t, time.Hour).Rotate(t.Context(), apikey.Ref{Owner: s.owner, ID: payslips.ID}, apikey.Rotation{Grace: 7 * day})
-	require.NoError(t, err)
-	used(20*time.Minute, next.Reveal())
-	issue(9*day, 30*day, longLabel, "a-rather-long-name.of-a-rather-long-team@the-subdomain-of-an-agency.gov.sg")
-	_, token = issue(8*day, 180*day, "Survey invitations", "survey@agency.gov.sg", "siti@agency.gov.sg")
-	used(5*time.Minute, token)
-	newsletter, _ := issue(7*day, 180*day, "Newsletter", "news@agency.gov.sg")
-	_, _, err = s.at(t, 6*day).Rotate(t.Context(), apikey.Ref{Owner: s.owner, ID: newsletter.ID}, apikey.Rotation{Grace: day})
-	require.NoError(t, err)
+	s.issue(t, 370*day, 366*day, "Old portal", "portal@agency.gov.sg")
+	_, token := s.issue(t, 171*day, 180*day, "Appointment letters", "letters@agency.gov.sg", "desk@agency.gov.sg", "duty@agency.gov.sg")
+	s.use(t, 3*time.Hour, token)
+	key, token := s.issue(t, 100*day, 180*day, "Payslips", "payroll@agency.gov.sg")
+	s.use(t, 2*day, token)
+	s.use(t, 20*time.Minute, s.replace(t, time.Hour, 7*day, key))
+	key, _ = s.issue(t, 41*day, 180*day, "Newsletter", "news@agency.gov.sg")
+	s.replace(t, 6*day, day, key)
+	_, token = s.issue(t, 8*day, 180*day, "Survey invitations", "survey@agency.gov.sg", "siti@agency.gov.sg")
+	s.use(t, 5*time.Minute, token)
 }
