@@ -23,7 +23,8 @@ func requireSecure(t *testing.T, a answer) {
 	h := a.header
 	require.Equal(t, []string{"no-store"}, h.Values("Cache-Control"))
 	require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
-	require.Equal(t, "no-referrer", h.Get("Referrer-Policy"))
+	// Under no-referrer, the forms would be sent with Origin: null.
+	require.Equal(t, "same-origin", h.Get("Referrer-Policy"))
 	policy := h.Get("Content-Security-Policy")
 	for _, rule := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
 		require.Contains(t, policy, rule)
