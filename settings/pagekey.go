@@ -140,6 +140,9 @@ func (v *visit) contacts(id string) {
 // rotate makes a new token and shows it.
 func (v *visit) rotate(id string) {
 	r, err := v.rotation()
+	if err == nil && r.Hint == "" {
+		err = v.unhinted(v.r.Context(), v.ref(id))
+	}
 	if err != nil {
 		v.failKey(id, err)
 		return

@@ -13,15 +13,16 @@ const shownContacts = 2
 type row struct {
 	ID       string
 	Label    string
-	Hint     string
+	Hint     string // empty for some keys of earlier systems
 	Contacts []string
 	State    string // one of the states, which the stylesheet knows by the same name
 	Status   string // the same for people
 
 	Created, LastUsed, Expires, Revoked, PriorEnds moment
 
-	PriorHint string
-	Soon      bool // whether it wants looking at
+	Prior     bool   // whether the key before the last rotation still works
+	PriorHint string // empty as Hint may be
+	Soon      bool   // whether it wants looking at
 }
 
 // A moment is a time as the page tells it. The zero moment is none.
@@ -56,7 +57,7 @@ func (s *Settings) row(key apikey.Key) row {
 		stateRevoked:  "Deleted",
 	}[r.State]
 	if h, ok := key.Handover(); ok && (r.State == statePending || r.State == stateRotating) && priorWorks(h, now) {
-		r.PriorHint = h.PriorHint
+		r.Prior, r.PriorHint = true, h.PriorHint
 		r.PriorEnds = s.moment(h.PriorExpiresAt, now)
 	}
 	return r
