@@ -282,15 +282,6 @@ func first(errs ...error) error {
 	return nil
 }
 
-// deny answers with a refusal.
-func deny(w http.ResponseWriter, a refusal) {
-	a.head(w.Header())
-	reply(w, a.status, struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}{a.code, a.message})
-}
-
 // reply answers with JSON.
 func reply(w http.ResponseWriter, status int, v any) {
 	var body bytes.Buffer
