@@ -30,10 +30,18 @@ func checkOwner(owner string) error {
 }
 
 func checkLabel(label string) error {
-	if strings.TrimSpace(label) == "" {
+	if !strings.ContainsFunc(label, visible) {
 		return &ArgumentError{"Label", "must not be blank"}
 	}
 	return checkLine("Label", label, maxLabelLen)
+}
+
+// visible reports whether people see anything of a character. A label of none that they do, such as
+// zero-width spaces, is a key in a list that nobody can point at.
+func visible(r rune) bool {
+	const blankBraille = '\u2800'
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != blankBraille &&
+		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // checkLine holds a text to one line of valid UTF-8: a control character in a label is a way to
