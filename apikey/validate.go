@@ -64,7 +64,7 @@ func checkContacts(contacts []string) error {
 	seen := make(map[string]bool, len(contacts))
 	for i, contact := range contacts {
 		if !validContact(contact) {
-			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, and number %d is not", maxContactLen, i+1)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, of visible characters alone, and number %d is not", maxContactLen, i+1)}
 		}
 		if seen[contact] {
 			return &ArgumentError{"Contacts", fmt.Sprintf("must not repeat an address, as number %d does", i+1)}
@@ -75,9 +75,11 @@ func checkContacts(contacts []string) error {
 }
 
 // validContact accepts a bare address only: whatever reads back differently, such as one with a
-// display name, a comment or a quoted part, is one that two programs may read differently too.
+// display name, a comment or a quoted part, is one that two programs may read differently too. So is
+// one with a character that people don't see, which comes along when they copy an address.
 func validContact(contact string) bool {
-	if len(contact) > maxContactLen || !validText(contact) || strings.ContainsAny(contact, "\"[] \t\r\n") {
+	unseen := func(r rune) bool { return !visible(r) }
+	if len(contact) > maxContactLen || !utf8.ValidString(contact) || strings.ContainsAny(contact, "\"[]") || strings.ContainsFunc(contact, unseen) {
 		return false
 	}
 	addr, err := mail.ParseAddress(contact)
