@@ -43,10 +43,10 @@ func (s *Settings) row(key apikey.Key) row {
 		Hint:     key.Hint,
 		Contacts: key.Contacts(),
 		State:    stateOf(key, now),
-		Created:  s.moment(key.CreatedAt, now),
-		LastUsed: s.moment(key.LastUsedAt(), now),
+		Created:  s.past(key.CreatedAt, now),
+		LastUsed: s.past(key.LastUsedAt(), now),
 		Expires:  s.moment(key.ExpiresAt, now),
-		Revoked:  s.moment(key.RevokedAt, now),
+		Revoked:  s.past(key.RevokedAt, now),
 		Soon:     !key.ExpiresAt.IsZero() && now.Before(key.ExpiresAt) && key.ExpiresAt.Sub(now) <= soon,
 	}
 	r.Status = map[string]string{
@@ -71,6 +71,16 @@ func (r row) MoreContacts() int { return max(len(r.Contacts)-shownContacts, 0) }
 
 // Live reports whether the key opens anything.
 func (r row) Live() bool { return r.State != stateExpired && r.State != stateRevoked }
+
+// past tells of what has happened, and therefore not ahead of now: the instance that noted it may have a
+// clock that is ahead of this one's.
+func (s *Settings) past(t, now time.Time) moment {
+	m := s.moment(t, now)
+	if !t.IsZero() {
+		m.Words = relative(min(t.Sub(now), -1))
+	}
+	return m
+}
 
 func (s *Settings) moment(t, now time.Time) moment {
 	if t.IsZero() {
