@@ -39,6 +39,10 @@ func (s *Settings) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if len(parts) > maxParts {
+		http.Error(w, notFound.message, notFound.status)
+		return
+	}
 	v := &visit{Settings: s, w: w, r: r, root: "./" + strings.Repeat("../", max(len(parts), 1)-1)}
 	if s.origin.Check(r) != nil {
 		v.sorry(crossSite)
