@@ -24,7 +24,7 @@ type LegacyKey struct {
 	OldID string
 
 	// Kept is what the earlier system kept of the token, exactly as Scheme derives it: 1 to 4096
-	// bytes.
+	// bytes that are spelled as the scheme's Keeps says.
 	Kept string
 
 	// Owner, Label, Scopes, Contacts and Metadata are as those of a Request.
@@ -54,7 +54,8 @@ type LegacyKey struct {
 // it like any other key. Keys that have expired or were revoked are the importer's to leave out.
 //
 // The record of one key has the same id each time, so that Create answers [store.ErrExists] for what was
-// taken over before, also if it was used or changed since. It holds a hash of what the earlier system
+// taken over before, also if it was used or changed since; and so it does for another key with the same
+// Kept, of which one token would open both. It holds a hash of what the earlier system
 // kept, and nothing that helps whoever has that to present the token.
 //
 // LegacyRecord fails with an [*ArgumentError] that names the field, with [ErrForbidden] if a scope is not
@@ -103,14 +104,16 @@ func (s *Service) LegacyRecord(k LegacyKey) (store.Record, error) {
 
 // checkLegacyKey checks what a LegacyKey has and a Request has not.
 func (s *Service) checkLegacyKey(k LegacyKey, now time.Time) error {
-	ours := func(l LegacyScheme) bool { return l.Name() == k.Scheme }
+	scheme := slices.IndexFunc(s.legacy, func(l LegacyScheme) bool { return l.Name() == k.Scheme })
 	switch {
-	case !slices.ContainsFunc(s.legacy, ours):
+	case scheme < 0:
 		return &ArgumentError{"Scheme", "must be the name of one of Config.Legacy"}
 	case k.OldID == "" || len(k.OldID) > maxOldIDLen:
 		return &ArgumentError{"OldID", fmt.Sprintf("must be 1 to %d bytes", maxOldIDLen)}
 	case k.Kept == "" || len(k.Kept) > maxKeptLen:
 		return &ArgumentError{"Kept", fmt.Sprintf("must be 1 to %d bytes", maxKeptLen)}
+	case !s.legacy[scheme].Keeps(k.Kept):
+		return &ArgumentError{"Kept", "must be spelled like what " + k.Scheme + " kept of its tokens"}
 	case len(k.Hint) > maxHintLen:
 		return &ArgumentError{"Hint", fmt.Sprintf("must be at most %d bytes", maxHintLen)}
 	case k.CreatedAt.Unix() < 0 || k.CreatedAt.After(now):

@@ -14,6 +14,7 @@ type stub string
 
 func (s stub) Name() string                                 { return string(s) }
 func (stub) Recognizes(string) bool                         { return true }
+func (stub) Keeps(string) bool                              { return true }
 func (stub) Derive(context.Context, string) (string, error) { return "", nil }
 
 // TestLegacySecretIsNoSecret makes tokens of this library's format of what the tokens of an earlier system

@@ -20,6 +20,8 @@ func (earlier) Name() string                                           { return 
 func (earlier) Recognizes(token string) bool                           { return strings.HasPrefix(token, "old_") }
 func (earlier) Derive(_ context.Context, token string) (string, error) { return token, nil }
 
+func (earlier) Keeps(kept string) bool { return strings.HasPrefix(kept, "old_") }
+
 const oldToken = "old_0000000000000000"
 
 // newSiteAfter has a key of the earlier system, of which nobody knows what its token ends in.

@@ -66,6 +66,13 @@ func (p *Postman) Derive(ctx context.Context, token string) (string, error) {
 	return name + "_" + p.version + "_" + sum, nil
 }
 
+// Keeps implements [apikey.LegacyScheme]: a name, the version and the 31 characters that Derive returns.
+func (p *Postman) Keeps(kept string) bool {
+	name, rest, _ := strings.Cut(kept, "_")
+	version, sum, _ := strings.Cut(rest, "_")
+	return version == p.version && validMailName(name) && validSum(sum)
+}
+
 // split returns the parts of a token.
 func (p *Postman) split(token string) (name, secret string, ok bool) {
 	name, rest, _ := strings.Cut(token, "_")
