@@ -3,7 +3,9 @@ package apikey
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opengovsg/latchkey/store"
 )
@@ -34,7 +36,8 @@ type LegacyKey struct {
 	Contacts []string
 	Metadata map[string]string
 
-	// Hint is what people were shown of the token, to tell keys apart: at most 8 bytes.
+	// Hint is what people were shown of the token, to tell keys apart: at most 8 bytes of visible
+	// characters.
 	Hint string
 
 	// CreatedAt is when the key was made, from 1970 to now. The key's id begins with it.
@@ -125,5 +128,8 @@ func (s *Service) checkLegacyKey(k LegacyKey, now time.Time) error {
 	case !k.NeverExpires && (!k.ExpiresAt.After(now) || k.ExpiresAt.After(now.Add(s.maxTTL))):
 		return &ArgumentError{"ExpiresAt", fmt.Sprintf("must lie ahead by at most MaxTTL, which is %s", span(s.maxTTL))}
 	}
-	return checkLine("Hint", k.Hint, maxHintLen)
+	if !utf8.ValidString(k.Hint) || strings.ContainsFunc(k.Hint, unseen) {
+		return &ArgumentError{"Hint", "must be visible characters"}
+	}
+	return nil
 }

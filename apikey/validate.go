@@ -44,6 +44,8 @@ func visible(r rune) bool {
 		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
+func unseen(r rune) bool { return !visible(r) }
+
 // checkLine holds a text to one line of valid UTF-8: a control character in a label is a way to
 // forge lines of a log or to recolour a terminal.
 func checkLine(field, text string, max int) error {
@@ -78,7 +80,6 @@ func checkContacts(contacts []string) error {
 // display name, a comment or a quoted part, is one that two programs may read differently too. So is
 // one with a character that people don't see, which comes along when they copy an address.
 func validContact(contact string) bool {
-	unseen := func(r rune) bool { return !visible(r) }
 	if len(contact) > maxContactLen || !utf8.ValidString(contact) || strings.ContainsAny(contact, "\"[]") || strings.ContainsFunc(contact, unseen) {
 		return false
 	}
