@@ -3,7 +3,9 @@ package apikey
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opengovsg/latchkey/store"
 )
@@ -24,7 +26,7 @@ type LegacyKey struct {
 	OldID string
 
 	// Kept is what the earlier system kept of the token, exactly as Scheme derives it: 1 to 4096
-	// bytes.
+	// bytes that are spelled as the scheme's Keeps says.
 	Kept string
 
 	// Owner, Label, Scopes, Contacts and Metadata are as those of a Request.
@@ -34,7 +36,8 @@ type LegacyKey struct {
 	Contacts []string
 	Metadata map[string]string
 
-	// Hint is what people were shown of the token, to tell keys apart: at most 8 bytes.
+	// Hint is what people were shown of the token, to tell keys apart: at most 8 bytes of visible
+	// characters.
 	Hint string
 
 	// CreatedAt is when the key was made, from 1970 to now. The key's id begins with it.
@@ -54,7 +57,8 @@ type LegacyKey struct {
 // it like any other key. Keys that have expired or were revoked are the importer's to leave out.
 //
 // The record of one key has the same id each time, so that Create answers [store.ErrExists] for what was
-// taken over before, also if it was used or changed since. It holds a hash of what the earlier system
+// taken over before, also if it was used or changed since; and so it does for another key with the same
+// Kept, of which one token would open both. It holds a hash of what the earlier system
 // kept, and nothing that helps whoever has that to present the token.
 //
 // LegacyRecord fails with an [*ArgumentError] that names the field, with [ErrForbidden] if a scope is not
@@ -103,14 +107,16 @@ func (s *Service) LegacyRecord(k LegacyKey) (store.Record, error) {
 
 // checkLegacyKey checks what a LegacyKey has and a Request has not.
 func (s *Service) checkLegacyKey(k LegacyKey, now time.Time) error {
-	ours := func(l LegacyScheme) bool { return l.Name() == k.Scheme }
+	scheme := slices.IndexFunc(s.legacy, func(l LegacyScheme) bool { return l.Name() == k.Scheme })
 	switch {
-	case !slices.ContainsFunc(s.legacy, ours):
+	case scheme < 0:
 		return &ArgumentError{"Scheme", "must be the name of one of Config.Legacy"}
 	case k.OldID == "" || len(k.OldID) > maxOldIDLen:
 		return &ArgumentError{"OldID", fmt.Sprintf("must be 1 to %d bytes", maxOldIDLen)}
 	case k.Kept == "" || len(k.Kept) > maxKeptLen:
 		return &ArgumentError{"Kept", fmt.Sprintf("must be 1 to %d bytes", maxKeptLen)}
+	case !s.legacy[scheme].Keeps(k.Kept):
+		return &ArgumentError{"Kept", "must be spelled like what " + k.Scheme + " kept of its tokens"}
 	case len(k.Hint) > maxHintLen:
 		return &ArgumentError{"Hint", fmt.Sprintf("must be at most %d bytes", maxHintLen)}
 	case k.CreatedAt.Unix() < 0 || k.CreatedAt.After(now):
@@ -122,5 +128,8 @@ func (s *Service) checkLegacyKey(k LegacyKey, now time.Time) error {
 	case !k.NeverExpires && (!k.ExpiresAt.After(now) || k.ExpiresAt.After(now.Add(s.maxTTL))):
 		return &ArgumentError{"ExpiresAt", fmt.Sprintf("must lie ahead by at most MaxTTL, which is %s", span(s.maxTTL))}
 	}
-	return checkLine("Hint", k.Hint, maxHintLen)
+	if !utf8.ValidString(k.Hint) || strings.ContainsFunc(k.Hint, unseen) {
+		return &ArgumentError{"Hint", "must be visible characters"}
+	}
+	return nil
 }

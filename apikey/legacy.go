@@ -30,6 +30,11 @@ type LegacyScheme interface {
 	// that was used once needs it no more. An error, such as the context's, means that nobody could
 	// tell, and never that the token is bad.
 	Derive(ctx context.Context, token string) (string, error)
+
+	// Keeps reports whether a text is spelled like what Derive returns of the tokens that the scheme
+	// recognises. What is not, such as a column that was cut or padded, belongs to no token: taking
+	// it over would end a key without anybody noticing.
+	Keeps(kept string) bool
 }
 
 const (
@@ -135,7 +140,9 @@ func newLegacyToken(l LegacyScheme, token string) legacyToken {
 		scheme: l,
 		token:  token,
 		alias:  l.Name() + ":" + legacyHex("latchkey legacy alias", l.Name(), token),
-		secret: base64.RawURLEncoding.EncodeToString(sum[:]),
+		// The dot is in no token of this library's own: of those, one without it could be made that opens
+		// the key as well, and goes on when the scheme is taken away.
+		secret: "." + base64.RawURLEncoding.EncodeToString(sum[:])[:secretLen-1],
 	}
 }
 

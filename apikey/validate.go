@@ -30,11 +30,21 @@ func checkOwner(owner string) error {
 }
 
 func checkLabel(label string) error {
-	if strings.TrimSpace(label) == "" {
+	if !strings.ContainsFunc(label, visible) {
 		return &ArgumentError{"Label", "must not be blank"}
 	}
 	return checkLine("Label", label, maxLabelLen)
 }
+
+// visible reports whether people see anything of a character. A label of none that they do, such as
+// zero-width spaces, is a key in a list that nobody can point at.
+func visible(r rune) bool {
+	const blankBraille = '\u2800'
+	return unicode.IsGraphic(r) && !unicode.IsSpace(r) && r != blankBraille &&
+		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+func unseen(r rune) bool { return !visible(r) }
 
 // checkLine holds a text to one line of valid UTF-8: a control character in a label is a way to
 // forge lines of a log or to recolour a terminal.
@@ -56,7 +66,7 @@ func checkContacts(contacts []string) error {
 	seen := make(map[string]bool, len(contacts))
 	for i, contact := range contacts {
 		if !validContact(contact) {
-			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, and number %d is not", maxContactLen, i+1)}
+			return &ArgumentError{"Contacts", fmt.Sprintf("must be plain e-mail addresses of at most %d bytes, of visible characters alone, and number %d is not", maxContactLen, i+1)}
 		}
 		if seen[contact] {
 			return &ArgumentError{"Contacts", fmt.Sprintf("must not repeat an address, as number %d does", i+1)}
@@ -67,9 +77,10 @@ func checkContacts(contacts []string) error {
 }
 
 // validContact accepts a bare address only: whatever reads back differently, such as one with a
-// display name, a comment or a quoted part, is one that two programs may read differently too.
+// display name, a comment or a quoted part, is one that two programs may read differently too. So is
+// one with a character that people don't see, which comes along when they copy an address.
 func validContact(contact string) bool {
-	if len(contact) > maxContactLen || !validText(contact) || strings.ContainsAny(contact, "\"[] \t\r\n") {
+	if len(contact) > maxContactLen || !utf8.ValidString(contact) || strings.ContainsAny(contact, "\"[]") || strings.ContainsFunc(contact, unseen) {
 		return false
 	}
 	addr, err := mail.ParseAddress(contact)

@@ -60,10 +60,12 @@ func New(domains ...string) (*Policy, error) {
 // Admit returns the address in the one spelling in which it should be kept and compared, which is all in
 // lower case, or an error that wraps [ErrNotAdmitted] and does not repeat the address.
 //
-// An address is a name of letters, digits and !#$%&'*+-/=?^_`{|}~, with single dots between them, then
+// An address is a name of letters, digits and #$&'*+-/=?^_`{|}~, with single dots between them, then
 // "@" and a domain name, all in ASCII and of at most 254 bytes. So there is no display name, no comment,
 // no quoted part, no address literal, no space around it, no dot at the end of the domain, and no
-// internationalised domain other than in its "xn--" form, which is compared as it stands. Although a
+// internationalised domain other than in its "xn--" form, which is compared as it stands. There is no
+// route to elsewhere either, as some mail servers take siti%evil.com@agency.gov.sg and
+// evil.com!siti@agency.gov.sg for (Postfix calls them allow_percent_hack and swap_bangpath). Although a
 // mail server may take names for different that differ in case only, none is known to.
 func (p *Policy) Admit(address string) (string, error) {
 	at := strings.IndexByte(address, '@')
@@ -80,14 +82,15 @@ func (p *Policy) Admit(address string) (string, error) {
 	return "", errDomain
 }
 
-// validLocal reports whether s is a dot-atom (RFC 5322 section 3.2.3) of a length that RFC 5321 allows.
+// validLocal reports whether s is a dot-atom (RFC 5322 section 3.2.3) of a length that RFC 5321 allows,
+// without the two characters that routes are made of.
 func validLocal(s string) bool {
 	if len(s) > maxLocal {
 		return false
 	}
 	for atom := range strings.SplitSeq(s, ".") {
 		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
-			return !alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+			return !alphanumeric(r) && !strings.ContainsRune("#$&'*+-/=?^_`{|}~", r)
 		}) {
 			return false
 		}

@@ -175,6 +175,11 @@ func (s *Settings) rotateJSON(w http.ResponseWriter, r *http.Request, ref apikey
 	if err := first(err1, err2, err3); err != nil {
 		return err
 	}
+	if _, seen := o["last_five"]; seen && hint == "" {
+		if err := s.unhinted(r.Context(), ref); err != nil {
+			return err
+		}
+	}
 	token, key, err := s.keys.Rotate(r.Context(), ref, apikey.Rotation{
 		Grace:       time.Duration(grace) * time.Second,
 		Immediately: immediately,
@@ -275,15 +280,6 @@ func first(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// deny answers with a refusal.
-func deny(w http.ResponseWriter, a refusal) {
-	a.head(w.Header())
-	reply(w, a.status, struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}{a.code, a.message})
 }
 
 // reply answers with JSON.

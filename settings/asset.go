@@ -58,9 +58,10 @@ var (
 	tokenPage  = parse("token")
 	keyPage    = parse("key")
 	deletePage = parse("delete")
+	keptPage   = parse("kept")
 	plainPage  = parse("plain")
 )
 
 func parse(name string) *template.Template {
-	return template.Must(template.ParseFS(files, "assets/layout.html", "assets/"+name+".html"))
+	return template.Must(template.ParseFS(files, "assets/layout.html", "assets/contacts.html", "assets/"+name+".html"))
 }

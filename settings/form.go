@@ -163,7 +163,7 @@ func (v *visit) request() (apikey.Request, error) {
 // rotation reads the form for a new token.
 func (v *visit) rotation() (apikey.Rotation, error) {
 	r := apikey.Rotation{Hint: v.field("seen")}
-	if r.Hint == "" {
+	if !v.r.PostForm.Has("seen") {
 		return r, apikey.ErrConflict // without it, a second press would cancel what the first one showed
 	}
 	if v.field("grace") == immediately {

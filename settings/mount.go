@@ -51,11 +51,16 @@ func matches(want, segment string) bool {
 	return err == nil && want == segment
 }
 
-// split returns the parts of a path below the mount, none for the mount itself.
+// maxParts is how deep a path may be for a page to say that there is nothing. Links out of there grow with
+// the depth, and anybody can ask for a path of a megabyte of slashes.
+const maxParts = 16
+
+// split returns the parts of a path below the mount, none for the mount itself, and no more than one
+// too many.
 func split(path string) []string {
 	path = strings.TrimPrefix(path, "/")
 	if path == "" {
 		return nil
 	}
-	return strings.Split(path, "/")
+	return strings.SplitN(path, "/", maxParts+1)
 }

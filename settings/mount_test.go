@@ -140,6 +140,22 @@ func TestMountWithoutSlash(t *testing.T) {
 	require.Equal(t, "./settings/", a.header.Get("Location"))
 }
 
+// TestDeepPaths asks for paths that links out of would take megabytes, signed in or not.
+func TestDeepPaths(t *testing.T) {
+	s := newSite(t)
+	require.Contains(t, s.open("alice", strings.Repeat("/x", 16)).body, `href="`+"./"+strings.Repeat("../", 15)+`settings.css"`)
+	for _, who := range []string{"", "alice"} {
+		for _, depth := range []int{17, 400_000} {
+			a := s.open(who, strings.Repeat("/x", depth))
+			require.Equal(t, 404, a.status)
+			require.Less(t, len(a.body), 100)
+			requireSecure(t, a)
+		}
+	}
+	a := s.send("alice", "GET", "/api"+strings.Repeat("/x", 400_000), "")
+	a.refused(t, 404, "not_found")
+}
+
 func TestAssets(t *testing.T) {
 	s := newSite(t, func(_ *apikey.Config, c *settings.Config) { c.CSS = ":root { --keys-accent: rebeccapurple }" })
 	css := s.send("", "GET", "/settings/settings.css", "")

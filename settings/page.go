@@ -39,6 +39,10 @@ func (s *Settings) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if len(parts) > maxParts {
+		http.Error(w, notFound.message, notFound.status)
+		return
+	}
 	v := &visit{Settings: s, w: w, r: r, root: "./" + strings.Repeat("../", max(len(parts), 1)-1)}
 	if s.origin.Check(r) != nil {
 		v.sorry(crossSite)
@@ -168,6 +172,15 @@ func (v *visit) show(status int, page *template.Template, data any) {
 // sorry answers with a refusal that no form shows.
 func (v *visit) sorry(a refusal) {
 	a.head(v.w.Header())
+	v.show(a.status, plainPage, struct {
+		layout
+		Message string
+		Retry   bool
+	}{v.layout(a.heading(), nil), a.message, a.status == http.StatusUnauthorized || a.status == http.StatusServiceUnavailable})
+}
+
+// heading is that of a page that shows a refusal alone.
+func (a refusal) heading() string {
 	heading := map[int]string{
 		http.StatusUnauthorized:       "Sign in to manage your keys",
 		http.StatusForbidden:          "This request can’t be accepted",
@@ -177,11 +190,7 @@ func (v *visit) sorry(a refusal) {
 	if heading == "" {
 		heading = "Something is not right"
 	}
-	v.show(a.status, plainPage, struct {
-		layout
-		Message string
-		Retry   bool
-	}{v.layout(heading, nil), a.message, a.status == http.StatusUnauthorized || a.status == http.StatusServiceUnavailable})
+	return heading
 }
 
 // load returns the key with the id, or answers why there is none.

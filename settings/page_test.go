@@ -202,7 +202,7 @@ func TestPageDelete(t *testing.T) {
 	_, err = s.keys.Verify(t.Context(), token)
 	require.ErrorIs(t, err, apikey.ErrRevoked)
 	list := s.open("alice", "/?deleted="+key.ID).body
-	require.Contains(t, list, "“HR &amp; co” has stopped working.")
+	require.Contains(t, list, "“<bdi>HR &amp; co</bdi>” has stopped working.")
 	require.Contains(t, list, "You have no keys yet")
 	require.Contains(t, s.open("alice", "/?state=revoked").body, key.ID)
 	gone := s.open("alice", "/"+key.ID).body

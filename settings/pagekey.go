@@ -140,6 +140,9 @@ func (v *visit) contacts(id string) {
 // rotate makes a new token and shows it.
 func (v *visit) rotate(id string) {
 	r, err := v.rotation()
+	if err == nil && r.Hint == "" {
+		err = v.unhinted(v.r.Context(), v.ref(id))
+	}
 	if err != nil {
 		v.failKey(id, err)
 		return
@@ -152,23 +155,37 @@ func (v *visit) rotate(id string) {
 	v.showToken("Your replacement key", token, key, true)
 }
 
-// failKey shows the key's page with what went wrong.
+// failKey shows the key's page with what went wrong, and what was typed.
 func (v *visit) failKey(id string, err error) {
 	a := v.refuse(v.r, err)
-	key, getErr := v.keys.Get(v.r.Context(), v.ref(id))
-	if getErr != nil || a.status == http.StatusServiceUnavailable {
-		if getErr != nil && a.status != http.StatusServiceUnavailable {
-			a = v.refuse(v.r, getErr)
-		}
-		v.sorry(a)
-		return
-	}
-	problems := a.problems()
-	if a.code == conflict.code {
-		problems[0].Message = "The key was replaced after you opened this page, and the new one is shown only once. " +
+	typed := v.r.PostForm.Has("contacts")
+	switch {
+	case a.status == http.StatusServiceUnavailable && typed:
+		a.message = "Your keys can’t be reached just now. What you entered is still here: try again shortly."
+	case a.status == http.StatusServiceUnavailable:
+		a.message = "Your keys can’t be reached just now, and it may be that the key was replaced. " +
+			"Look at what it ends in before you try again."
+	case a.code == conflict.code:
+		a.message = "The key was replaced after you opened this page, and the new one is shown only once. " +
 			"Check what it ends in below. If nobody has the new one, you can replace it again."
 	}
-	v.showKey(a.status, key, problems)
+	key, getErr := v.keys.Get(v.r.Context(), v.ref(id))
+	switch {
+	case getErr == nil:
+		a.head(v.w.Header())
+		v.showKey(a.status, key, a.problems())
+	case a.status == http.StatusServiceUnavailable && typed:
+		a.head(v.w.Header())
+		v.show(a.status, keptPage, keyForm{
+			layout:   v.layout(a.heading(), a.problems()),
+			Key:      row{ID: id},
+			Contacts: v.field("contacts"),
+		})
+	case a.status == http.StatusServiceUnavailable:
+		v.sorry(a)
+	default:
+		v.sorry(v.refuse(v.r, getErr))
+	}
 }
 
 // askDelete says what deleting a key does.

@@ -115,3 +115,12 @@ func (a refusal) head(h http.Header) {
 		h.Set("Retry-After", retryAfter)
 	}
 }
+
+// deny answers with a refusal.
+func deny(w http.ResponseWriter, a refusal) {
+	a.head(w.Header())
+	reply(w, a.status, struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{a.code, a.message})
+}

@@ -13,15 +13,16 @@ const shownContacts = 2
 type row struct {
 	ID       string
 	Label    string
-	Hint     string
+	Hint     string // empty for some keys of earlier systems
 	Contacts []string
 	State    string // one of the states, which the stylesheet knows by the same name
 	Status   string // the same for people
 
 	Created, LastUsed, Expires, Revoked, PriorEnds moment
 
-	PriorHint string
-	Soon      bool // whether it wants looking at
+	Prior     bool   // whether the key before the last rotation still works
+	PriorHint string // empty as Hint may be
+	Soon      bool   // whether it wants looking at
 }
 
 // A moment is a time as the page tells it. The zero moment is none.
@@ -42,10 +43,10 @@ func (s *Settings) row(key apikey.Key) row {
 		Hint:     key.Hint,
 		Contacts: key.Contacts(),
 		State:    stateOf(key, now),
-		Created:  s.moment(key.CreatedAt, now),
-		LastUsed: s.moment(key.LastUsedAt(), now),
+		Created:  s.past(key.CreatedAt, now),
+		LastUsed: s.past(key.LastUsedAt(), now),
 		Expires:  s.moment(key.ExpiresAt, now),
-		Revoked:  s.moment(key.RevokedAt, now),
+		Revoked:  s.past(key.RevokedAt, now),
 		Soon:     !key.ExpiresAt.IsZero() && now.Before(key.ExpiresAt) && key.ExpiresAt.Sub(now) <= soon,
 	}
 	r.Status = map[string]string{
@@ -56,7 +57,7 @@ func (s *Settings) row(key apikey.Key) row {
 		stateRevoked:  "Deleted",
 	}[r.State]
 	if h, ok := key.Handover(); ok && (r.State == statePending || r.State == stateRotating) && priorWorks(h, now) {
-		r.PriorHint = h.PriorHint
+		r.Prior, r.PriorHint = true, h.PriorHint
 		r.PriorEnds = s.moment(h.PriorExpiresAt, now)
 	}
 	return r
@@ -70,6 +71,16 @@ func (r row) MoreContacts() int { return max(len(r.Contacts)-shownContacts, 0) }
 
 // Live reports whether the key opens anything.
 func (r row) Live() bool { return r.State != stateExpired && r.State != stateRevoked }
+
+// past tells of what has happened, and therefore not ahead of now: the instance that noted it may have a
+// clock that is ahead of this one's.
+func (s *Settings) past(t, now time.Time) moment {
+	m := s.moment(t, now)
+	if !t.IsZero() {
+		m.Words = relative(min(t.Sub(now), -1))
+	}
+	return m
+}
 
 func (s *Settings) moment(t, now time.Time) moment {
 	if t.IsZero() {

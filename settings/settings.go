@@ -180,7 +180,9 @@ func secure(h http.Header) {
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
+	// Under no-referrer a browser sends forms with "Origin: null". Where it says nothing of
+	// Sec-Fetch-Site, as without TLS, each would be taken for another site's.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY") // for browsers that don't know frame-ancestors
 }

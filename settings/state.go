@@ -38,6 +38,17 @@ func priorWorks(h apikey.Handover, now time.Time) bool {
 	return h.PriorExpiresAt.IsZero() || now.Before(h.PriorExpiresAt)
 }
 
+// unhinted refuses a rotation by somebody who has seen a key without a hint, as some keys of earlier
+// systems are, if it has one by now: then it was rotated since. Of two who press the button within the same
+// milliseconds the later one is shown the token that counts.
+func (s *Settings) unhinted(ctx context.Context, ref apikey.Ref) error {
+	key, err := s.keys.Get(ctx, ref)
+	if err == nil && key.Hint != "" {
+		return apikey.ErrConflict
+	}
+	return err
+}
+
 // maxPasses bounds how many pages of revoked keys are passed over for one page of others. An owner who
 // keeps making and deleting keys gets shorter pages then, and not an answer that takes ever longer.
 const maxPasses = 10

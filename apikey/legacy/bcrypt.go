@@ -13,6 +13,9 @@ import (
 // maxBcryptLen is what bcrypt looks at. It takes what is longer for what it begins with.
 const maxBcryptLen = 72
 
+// sumLen is how many of its 24 bytes bcrypt keeps.
+const sumLen = 23
+
 // bcryptText is how bcrypt spells bytes.
 var bcryptText = base64.NewEncoding("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789").WithPadding(base64.NoPadding)
 
@@ -38,6 +41,12 @@ func parseBcrypt(salt string) (bcrypt, bool) {
 	return bcrypt{int(cost), raw}, err == nil && len(raw) == 16
 }
 
+// validSum reports whether a text is spelled like what sum returns.
+func validSum(text string) bool {
+	raw, err := bcryptText.DecodeString(text)
+	return err == nil && len(raw) == sumLen && bcryptText.EncodeToString(raw) == text
+}
+
 // sum returns the 31 characters that follow the salt in the hash of a text. It ends early with ctx.
 func (b bcrypt) sum(ctx context.Context, text string) (string, error) {
 	if len(text) > maxBcryptLen {
@@ -61,5 +70,5 @@ func (b bcrypt) sum(ctx context.Context, text string) (string, error) {
 			c.Encrypt(hash[i:], hash[i:])
 		}
 	}
-	return bcryptText.EncodeToString(hash[:23]), nil
+	return bcryptText.EncodeToString(hash[:sumLen]), nil
 }

@@ -78,5 +78,7 @@ func TestNewPostmanRefuses(t *testing.T) {
 	require.NoError(t, err)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		require.Equal(t, "legacy.Postman", fmt.Sprintf(verb, p))
+		require.Equal(t, "legacy.Postman", fmt.Sprintf(verb, *p))
+		require.NotContains(t, fmt.Sprintf(verb, struct{ p Postman }{*p}), fmt.Sprintf(verb, p.bcrypt.salt))
 	}
 }

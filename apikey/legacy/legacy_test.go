@@ -64,6 +64,24 @@ func TestPostmanRecognizes(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Recognizes(rows[0].Token) }))
 }
 
+// What is kept of no token would be taken over as a key that nothing opens.
+func TestPostmanKeeps(t *testing.T) {
+	salt, rows := servicetest.PostmanRows(t, vectors)
+	p, err := legacy.NewPostman(salt, "v1")
+	require.NoError(t, err)
+	for _, row := range rows {
+		require.True(t, p.Keeps(row.Row.Hash))
+	}
+	sum := rows[0].Row.Hash[len("alice_v1_"):]
+	for _, bad := range []string{
+		"", sum, "alice_v1_", "alice_v2_" + sum, "_v1_" + sum, "al_ice_v1_" + sum, strings.Repeat("n", 65) + "_v1_" + sum,
+		"alice_v1_" + salt + sum, "alice_v1_" + sum[:30], "alice_v1_" + sum + "y", "alice_v1_" + sum + " ", " alice_v1_" + sum,
+		"alice_v1_" + sum[:30] + "/", "alice_v1_" + sum[:30] + "+", "alice_v1_" + sum[:15] + "\n" + sum[15:],
+	} {
+		require.False(t, p.Keeps(bad), bad)
+	}
+}
+
 func TestSHA256(t *testing.T) {
 	s, err := legacy.NewSHA256(legacy.SHA256Config{Name: "sg-notify", Prefix: "sgn-", MinLen: 36, MaxLen: 40})
 	require.NoError(t, err)
@@ -79,6 +97,10 @@ func TestSHA256(t *testing.T) {
 	require.NoError(t, err)
 	sum := sha256.Sum256([]byte(token))
 	require.Equal(t, hex.EncodeToString(sum[:]), kept)
+	require.True(t, s.Keeps(kept))
+	for _, bad := range []string{"", kept[:62], kept[:63], kept + "00", kept + " ", strings.ToUpper(kept), "x" + kept[1:]} {
+		require.False(t, s.Keeps(bad), bad)
+	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { s.Recognizes(token) }))
 
 	for _, c := range []legacy.SHA256Config{

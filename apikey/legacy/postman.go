@@ -24,7 +24,7 @@ const (
 // parts only: here a token has one spelling.
 type Postman struct {
 	version string
-	bcrypt  bcrypt
+	bcrypt  *bcrypt // inside an unexported field package fmt can't call Format, and prints an address
 }
 
 var _ apikey.LegacyScheme = (*Postman)(nil)
@@ -40,7 +40,7 @@ func NewPostman(salt, version string) (*Postman, error) {
 	if version == "" || len(version) > 16 || strings.Trim(version, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 		return nil, errors.New("legacy: the version must be 1 to 16 characters of a-z and 0-9")
 	}
-	return &Postman{version, b}, nil
+	return &Postman{version, &b}, nil
 }
 
 // Name implements [apikey.LegacyScheme]. It returns "postman", so a service has one Postman at most.
@@ -64,6 +64,13 @@ func (p *Postman) Derive(ctx context.Context, token string) (string, error) {
 		return "", err
 	}
 	return name + "_" + p.version + "_" + sum, nil
+}
+
+// Keeps implements [apikey.LegacyScheme]: a name, the version and the 31 characters that Derive returns.
+func (p *Postman) Keeps(kept string) bool {
+	name, rest, _ := strings.Cut(kept, "_")
+	version, sum, _ := strings.Cut(rest, "_")
+	return version == p.version && validMailName(name) && validSum(sum)
 }
 
 // split returns the parts of a token.
@@ -105,4 +112,4 @@ func canonical(text string) bool {
 }
 
 // Format implements [fmt.Formatter] without the salt, which the earlier system kept out of its database.
-func (p *Postman) Format(f fmt.State, _ rune) { io.WriteString(f, "legacy.Postman") }
+func (Postman) Format(f fmt.State, _ rune) { io.WriteString(f, "legacy.Postman") }

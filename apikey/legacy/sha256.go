@@ -61,6 +61,12 @@ func (s *SHA256) Derive(ctx context.Context, token string) (string, error) {
 	return hex.EncodeToString(sum[:]), ctx.Err()
 }
 
+// Keeps implements [apikey.LegacyScheme]: 64 hexadecimal digits in lower case.
+func (s *SHA256) Keeps(kept string) bool {
+	raw, err := hex.DecodeString(kept)
+	return err == nil && len(raw) == sha256.Size && hex.EncodeToString(raw) == kept
+}
+
 // visible reports whether a text is visible ASCII and nothing else.
 func visible(text string) bool {
 	for _, c := range []byte(text) {

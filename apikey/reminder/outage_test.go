@@ -48,6 +48,7 @@ func TestStoreFails(t *testing.T) {
 	h := newHouse(t, down, reminder.Config{})
 	var ids []string
 	for n := range 20 {
+		h.clock.Set(start.Add(time.Duration(n) * time.Millisecond)) // keys of one millisecond have no order
 		_, key := h.issue(fmt.Sprint(n), 60*day, ann)
 		ids = append(ids, key.ID)
 	}

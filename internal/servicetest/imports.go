@@ -71,7 +71,10 @@ var importTests = []test{
 		}
 		requireNotTaken(t, s, "OldID", func(k *apikey.LegacyKey) { k.OldID = strings.Repeat("x", 256) })
 		requireNotTaken(t, s, "Kept", func(k *apikey.LegacyKey) { k.Kept = strings.Repeat("x", 4097) })
+		requireNotTaken(t, s, "Kept", func(k *apikey.LegacyKey) { k.Kept += " " }) // as a column of a fixed width pads it
 		requireNotTaken(t, s, "Hint", func(k *apikey.LegacyKey) { k.Hint = "123456789" })
+		requireNotTaken(t, s, "Hint", func(k *apikey.LegacyKey) { k.Hint = "a\u202eb" }) // which turns what is shown behind it
+		requireNotTaken(t, s, "Hint", func(k *apikey.LegacyKey) { k.Hint = "a\xff" })
 		requireNotTaken(t, s, "CreatedAt", func(k *apikey.LegacyKey) { k.CreatedAt = time.Time{} })
 		requireNotTaken(t, s, "ExpiresAt", func(k *apikey.LegacyKey) { k.ExpiresAt = time.Time{} })
 		requireNotTaken(t, s, "ExpiresAt", func(k *apikey.LegacyKey) { k.ExpiresAt = start.AddDate(2, 0, 0) })
@@ -122,6 +125,8 @@ func (n named) Name() string { return string(n) }
 func (named) Recognizes(string) bool { return false }
 
 func (named) Derive(ctx context.Context, _ string) (string, error) { return "", ctx.Err() }
+
+func (named) Keeps(string) bool { return false }
 
 func requireField(t *testing.T, st store.Store, cfg apikey.Config, field string) {
 	t.Helper()
