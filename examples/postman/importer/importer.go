@@ -142,7 +142,10 @@ func (i *Importer) Run(ctx context.Context) (report Report, err error) {
 
 // prepare looks at the source as a whole, and makes the tables of the target where there are none.
 func (i *Importer) prepare(ctx context.Context, report *Report) error {
-	var err error
+	err := i.reach(ctx)
+	if err != nil {
+		return err
+	}
 	if report.Total, err = i.count(ctx); err == nil {
 		i.copies, err = i.findCopies(ctx)
 	}
@@ -160,6 +163,23 @@ func (i *Importer) prepare(ctx context.Context, report *Report) error {
 		i.target = i.to.Keys
 	default:
 		i.target, report.NoTables = new(memstore.Store), true
+	}
+	return nil
+}
+
+// reach fails at once where a database can't be reached to begin with: its name is wrong then more often
+// than it is down.
+func (i *Importer) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if err := i.from.PingContext(ctx); err != nil {
+		return fmt.Errorf("the earlier system's database does not answer: %w", err)
+	}
+	if i.to == nil {
+		return nil
+	}
+	if err := i.to.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database to write to does not answer: %w", err)
 	}
 	return nil
 }

@@ -133,9 +133,10 @@ func TestTerminated(t *testing.T) {
 	require.NoError(t, err)
 	from.RawQuery += "&application_name=" + name
 
-	ended := make(chan struct{})
+	began, ended := make(chan struct{}), make(chan struct{})
 	terminated := make(chan int)
 	go func() {
+		<-began
 		n := 0
 		for n < 12 {
 			select {
@@ -153,7 +154,14 @@ func TestTerminated(t *testing.T) {
 	}()
 	c := config(t)
 	c.Batch = 50
-	report, _ := run(t, from.String(), u.String(), c)
+	c.OnBatch = func(_ []importer.Row, sofar importer.Report) {
+		if sofar.Read == 50 {
+			close(began)
+		}
+	}
+	report, err := newImporter(t, from.String(), u.String(), c).Run(t.Context())
+	require.NoError(t, err)
+	report.Elapsed = 0
 	close(ended)
 	require.Positive(t, <-terminated)
 	require.Equal(t, importer.Report{Read: rows, Total: rows, LastID: rows, Imported: 2400, Deleted: 300, Expired: 300}, report)
