@@ -83,22 +83,22 @@ SELECT i, 1, 'canary', 'canary' || i, 'abcde', '2026-11-01', '2026-11-01', '2027
 // TestImportInterrupted ends the context after the first batch. What was done is reported.
 func TestImportInterrupted(t *testing.T) {
 	source := importertest.NewSource(t)
-	source.Fill(t, 12_000, noon())
+	source.Fill(t, 6_000, noon())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out strings.Builder
 	dsn := importertest.NewSQLite(t)
-	args := []string{"-from", source.DSN, "-dsn", dsn, "-batch", "2000"}
+	args := []string{"-from", source.DSN, "-dsn", dsn, "-batch", "1000"}
 	err := importAt(ctx, args, &out, writer(func(line string) {
-		require.Equal(t, "10000 of 12000 rows\n", line)
+		require.Equal(t, "5000 of 6000 rows\n", line)
 		cancel()
 	}), noon)
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "every row up to id 10000 is done; run it again for the rest")
-	require.Regexp(t, `\b8000 imported\n(.*\n)* +10000 read in`, out.String())
-	report, err := run(t, "-from", source.DSN, "-dsn", dsn, "-after", "10000")
+	require.ErrorContains(t, err, "every row up to id 5000 is done; run it again for the rest")
+	require.Regexp(t, `\b4000 imported\n(.*\n)* +5000 read in`, out.String())
+	report, err := run(t, "-from", source.DSN, "-dsn", dsn, "-after", "5000")
 	require.NoError(t, err)
-	require.Regexp(t, `\b1600 imported\n(.*\n)* +2000 read in`, report)
+	require.Regexp(t, `\b800 imported\n(.*\n)* +1000 read in`, report)
 }
 
 type writer func(string)

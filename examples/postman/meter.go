@@ -11,7 +11,7 @@ import (
 )
 
 // everyRows is how many rows lie between two lines of progress where there is no terminal.
-const everyRows = 10_000
+const everyRows = 5_000
 
 // A meter shows how far the import is: as a bar on a terminal, and as a line now and then in a log.
 type meter struct {

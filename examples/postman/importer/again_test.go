@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,5 +204,36 @@ func TestNoSourceTables(t *testing.T) {
 		report, err := newImporter(t, source.DSN, importertest.NewSQLite(t), config(t)).Run(t.Context())
 		require.ErrorContains(t, err, `relation "`+missing+`" does not exist`)
 		require.Zero(t, report.Read)
+	}
+}
+
+// Two people who start the import at once import each key once between them.
+func TestTwoAtOnce(t *testing.T) {
+	source := importertest.NewSource(t)
+	source.Fill(t, 500, noon())
+	for _, target := range importertest.Targets {
+		t.Run(target.Name, func(t *testing.T) {
+			dsn := target.New(t)
+			require.NoError(t, importertest.Open(t, dsn).Keys.Migrate(t.Context())) // of two who open a new SQLite file one may fail
+			c := config(t)
+			c.Batch = 10
+			reports := make([]importer.Report, 2)
+			errs := make([]error, 2)
+			var wg sync.WaitGroup
+			for n := range reports {
+				i := newImporter(t, source.DSN, dsn, c)
+				wg.Go(func() { reports[n], errs[n] = i.Run(t.Context()) })
+			}
+			wg.Wait()
+			for n, r := range reports {
+				require.NoError(t, errs[n])
+				require.Equal(t, int64(500), r.Read)
+				require.Equal(t, int64(400), r.Imported+r.There)
+				requireSum(t, r)
+			}
+			require.Equal(t, int64(400), reports[0].Imported+reports[1].Imported)
+			all, _ := kept(t, dsn)
+			require.Equal(t, int64(400), all)
+		})
 	}
 }

@@ -96,7 +96,8 @@ func (p *proxy) serve(client net.Conn) {
 		if err != nil {
 			return
 		}
-		if bytes.Contains(buf[:n], []byte("commit")) && p.loseCommits.Add(-1) >= 0 {
+		// As a query of its own: BEGIN names READ COMMITTED.
+		if bytes.Contains(buf[:n], []byte("commit\x00")) && p.loseCommits.Add(-1) >= 0 {
 			losing.Store(true)
 		}
 		if _, err := server.Write(buf[:n]); err != nil {
