@@ -34,11 +34,8 @@ func importAt(ctx context.Context, args []string, out, progress io.Writer, now f
 	from := flags.String("from", os.Getenv("POSTMAN_FROM"), "the earlier system's `database`, postgres://…; of POSTMAN_FROM where not given, which no list of processes shows")
 	dsn := flags.String("dsn", os.Getenv("POSTMAN_DSN"), "the `database` to write to, postgres://…, mysql://… or a SQLite file; of POSTMAN_DSN where not given")
 	prefix := flags.String("prefix", "postman_live", "the `prefix` of the service's tokens")
-	scopes := flags.String("scopes", "email:send", "the `scopes` that each key gets, with commas between them")
-	domains := flags.String("domains", ".gov.sg", "the `domains` whose addresses may own keys, with commas between them")
 	reportTo := flags.String("report", "", "a new `file` for a line of CSV on each row that is no active key now")
 	c := importer.Config{Now: now}
-	flags.StringVar(&c.TokenVersion, "token-version", "v1", "the `version` in the earlier system's tokens, which it calls API_KEY_SALT_VERSION")
 	flags.BoolVar(&c.DryRun, "dry-run", false, "report what would be done, and write nothing")
 	flags.IntVar(&c.Batch, "batch", 500, "how many rows go into one transaction")
 	flags.Int64Var(&c.After, "after", 0, "leave out the rows up to this `id`")
@@ -59,11 +56,8 @@ func importAt(ctx context.Context, args []string, out, progress io.Writer, now f
 		return errors.New("name the earlier system's database with -from and the one to write to with -dsn")
 	}
 	var err error
-	if c.Owners, err = emaildomain.New(strings.Split(*domains, ",")...); err != nil {
+	if c.Owners, err = emaildomain.New(".gov.sg"); err != nil { // as the service has it
 		return err
-	}
-	if *scopes != "" {
-		c.Scopes = strings.Split(*scopes, ",")
 	}
 	if c.Prefix = *prefix; c.Prefix == "" {
 		return errors.New("-prefix must not be empty")

@@ -19,6 +19,7 @@ import (
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/apikey/legacy"
 	"github.com/opengovsg/latchkey/bearer"
+	"github.com/opengovsg/latchkey/examples/postman/databasetest"
 	"github.com/opengovsg/latchkey/examples/postman/importer/importertest"
 	"github.com/opengovsg/latchkey/settings"
 )
@@ -106,7 +107,7 @@ func startNewSystem(t *testing.T, v vectors, dsn string) *newSystem {
 	require.NoError(t, err)
 	s := &newSystem{scheme: &slow{Postman: postman}}
 	s.keys, err = apikey.New(importertest.Open(t, dsn).Keys, apikey.Config{
-		Prefix: "postman_live", Scopes: []string{"email:send"}, Legacy: []apikey.LegacyScheme{s.scheme}, Now: noon,
+		Prefix: "postman_live", Legacy: []apikey.LegacyScheme{s.scheme}, Now: noon,
 	})
 	require.NoError(t, err)
 	page, err := settings.New(s.keys, settings.Config{
@@ -116,7 +117,7 @@ func startNewSystem(t *testing.T, v vectors, dsn string) *newSystem {
 	mux := http.NewServeMux()
 	mux.Handle("/api/keys/", page.API())
 	guard := bearer.New(s.keys, bearer.Config{Realm: "postman"})
-	mux.Handle("POST /emails", guard.Require("email:send")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("POST /emails", guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key, _ := apikey.FromContext(r.Context())
 		io.WriteString(w, key.Owner)
 	})))
@@ -216,5 +217,27 @@ func TestImportJudge(t *testing.T) {
 			require.Equal(t, http.StatusOK, code)
 			require.Equal(t, before, s.scheme.derived.Load())
 		})
+	}
+}
+
+// TestImportedKeysInTheService presents the earlier system's tokens to the service itself, which lets them
+// do all that their owners may.
+func TestImportedKeysInTheService(t *testing.T) {
+	v, source := earlierSystem(t)
+	dsn := databasetest.SQLite(t)
+	_, err := imported(t, "-from", source.DSN, "-dsn", dsn)
+	require.NoError(t, err)
+	s := start(t, dsn, func(o *options) { o.legacySalt = v.Salt })
+	s.set(noon())
+	for _, r := range v.Rows[4:6] {
+		c := s.client()
+		c.token = r.Token
+		got := c.do(http.MethodGet, "/v1/campaigns", "")
+		if r.Row.DeletedAt != nil {
+			require.Equal(t, http.StatusUnauthorized, got.status)
+			continue
+		}
+		require.Equal(t, http.StatusOK, got.status)
+		s.requireUnsaid(r.Token, r.Row.Hash, v.Salt)
 	}
 }

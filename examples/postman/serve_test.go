@@ -129,7 +129,7 @@ func (c *cable) cut() {
 
 // TestDatabaseDown cuts the database off: nobody's key or session is called bad, and all goes on afterwards.
 func TestDatabaseDown(t *testing.T) {
-	for name, fresh := range map[string]func(*testing.T) string{"PostgreSQL": databasetest.Postgres, "MySQL": databasetest.MySQL} {
+	for name, fresh := range map[string]func(testing.TB) string{"PostgreSQL": databasetest.Postgres, "MySQL": databasetest.MySQL} {
 		t.Run(name, func(t *testing.T) {
 			u, err := url.Parse(fresh(t))
 			require.NoError(t, err)

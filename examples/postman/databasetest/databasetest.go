@@ -24,10 +24,10 @@ func Each(t *testing.T, test func(t *testing.T, dsn string)) {
 }
 
 // SQLite returns the path of a file that is not there yet.
-func SQLite(t *testing.T) string { return filepath.Join(t.TempDir(), "postman.db") }
+func SQLite(t testing.TB) string { return filepath.Join(t.TempDir(), "postman.db") }
 
 // Postgres returns the URL of a schema of its own.
-func Postgres(t *testing.T) string {
+func Postgres(t testing.TB) string {
 	t.Helper()
 	u, err := url.Parse(server(t, "LATCHKEY_POSTGRES_DSN"))
 	require.NoError(t, err, "LATCHKEY_POSTGRES_DSN")
@@ -39,7 +39,7 @@ func Postgres(t *testing.T) string {
 }
 
 // MySQL returns the URL of a database of its own.
-func MySQL(t *testing.T) string {
+func MySQL(t testing.TB) string {
 	t.Helper()
 	config, err := mysql.ParseDSN(server(t, "LATCHKEY_MYSQL_DSN"))
 	require.NoError(t, err, "LATCHKEY_MYSQL_DSN")
@@ -49,7 +49,7 @@ func MySQL(t *testing.T) string {
 }
 
 // fresh makes what a name is for, until the test ends.
-func fresh(t *testing.T, dsn, create, drop, cascade string) string {
+func fresh(t testing.TB, dsn, create, drop, cascade string) string {
 	t.Helper()
 	admin, err := database.Open(dsn)
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func fresh(t *testing.T, dsn, create, drop, cascade string) string {
 }
 
 // server returns what a variable says of a server for tests, or skips.
-func server(t *testing.T, variable string) string {
+func server(t testing.TB, variable string) string {
 	t.Helper()
 	dsn := os.Getenv(variable)
 	if dsn == "" && os.Getenv("LATCHKEY_REQUIRE_DATABASES") == "1" {

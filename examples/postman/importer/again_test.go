@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/opengovsg/latchkey/apikey"
+	"github.com/opengovsg/latchkey/examples/postman/databasetest"
 	"github.com/opengovsg/latchkey/examples/postman/importer"
 	"github.com/opengovsg/latchkey/examples/postman/importer/importertest"
 )
@@ -29,7 +30,7 @@ func TestDeletedAfterTheImport(t *testing.T) {
 			report, _ := run(t, source.DSN, dsn, c)
 			require.Equal(t, importer.Report{Read: 6, Total: 6, LastID: 6, Imported: 6}, report)
 
-			keys, err := apikey.New(importertest.Open(t, dsn).Keys, apikey.Config{Prefix: "postman_live", Scopes: c.Scopes, Now: noon})
+			keys, err := apikey.New(importertest.Open(t, dsn).Keys, apikey.Config{Prefix: "postman_live", Now: noon})
 			require.NoError(t, err)
 			ids := make(map[string]string)
 			for key, err := range keys.All(t.Context(), "siti@agency.gov.sg") {
@@ -83,7 +84,7 @@ func TestOtherPrefix(t *testing.T) {
 	source := loosened(t)
 	source.Add(t, good(1))
 	source.Add(t, good(2))
-	target := importertest.NewSQLite(t)
+	target := databasetest.SQLite(t)
 	c := config(t)
 	c.Prefix = "postman_test"
 	_, _ = run(t, source.DSN, target, c)
@@ -99,7 +100,7 @@ func TestOtherPrefix(t *testing.T) {
 func TestTakenHash(t *testing.T) {
 	source := loosened(t)
 	source.Add(t, good(1))
-	target := importertest.NewSQLite(t)
+	target := databasetest.SQLite(t)
 	_, _ = run(t, source.DSN, target, config(t))
 	_, err := source.Exec("UPDATE api_keys SET created_at = created_at - interval '1 hour'")
 	require.NoError(t, err)
@@ -117,10 +118,10 @@ func TestAfter(t *testing.T) {
 	}
 	c := config(t)
 	c.After = 3
-	report, _ := run(t, source.DSN, importertest.NewSQLite(t), c)
+	report, _ := run(t, source.DSN, databasetest.SQLite(t), c)
 	require.Equal(t, importer.Report{Read: 2, Total: 2, LastID: 5, Imported: 2}, report)
 	c.After = 5
-	report, _ = run(t, source.DSN, importertest.NewSQLite(t), c)
+	report, _ = run(t, source.DSN, databasetest.SQLite(t), c)
 	require.Equal(t, importer.Report{LastID: 5}, report)
 }
 
@@ -152,7 +153,7 @@ func TestDryRun(t *testing.T) {
 func TestDryRunLeavesTheFile(t *testing.T) {
 	source := loosened(t)
 	source.Add(t, good(1))
-	dsn := importertest.NewSQLite(t)
+	dsn := databasetest.SQLite(t)
 	_, _ = run(t, source.DSN, dsn, config(t))
 	source.Add(t, good(2))
 	before, err := os.ReadFile(dsn)
@@ -169,7 +170,7 @@ func TestDryRunLeavesTheFile(t *testing.T) {
 // Tables of another release are no empty database.
 func TestDryRunOnOtherTables(t *testing.T) {
 	source := loosened(t)
-	dsn := importertest.NewSQLite(t)
+	dsn := databasetest.SQLite(t)
 	db := importertest.Open(t, dsn)
 	require.NoError(t, db.Keys.Migrate(t.Context()))
 	_, err := db.Exec("UPDATE latchkey_keys_schema SET version = version + 100")
@@ -201,7 +202,7 @@ func TestNoSourceTables(t *testing.T) {
 		source.Add(t, good(1))
 		_, err := source.Exec("DROP TABLE " + missing + " CASCADE")
 		require.NoError(t, err)
-		report, err := newImporter(t, source.DSN, importertest.NewSQLite(t), config(t)).Run(t.Context())
+		report, err := newImporter(t, source.DSN, databasetest.SQLite(t), config(t)).Run(t.Context())
 		require.ErrorContains(t, err, `relation "`+missing+`" does not exist`)
 		require.Zero(t, report.Read)
 	}

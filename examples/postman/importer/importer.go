@@ -1,6 +1,8 @@
 // Package importer takes over the keys of the earlier Postman. It reads that system's tables in PostgreSQL
 // and makes a record of each key that still lives, so that its token goes on working.
 //
+// Such a key has no scopes, since those of the earlier system had none: it may do all that its owner may.
+//
 // It may be run as often as one likes, and be interrupted: what is there already stays as it is. A key that
 // its owner deleted in the earlier system after it was taken over is revoked.
 package importer
@@ -10,10 +12,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/opengovsg/latchkey/apikey"
+	"github.com/opengovsg/latchkey/apikey/legacy"
 	"github.com/opengovsg/latchkey/emaildomain"
 	"github.com/opengovsg/latchkey/examples/postman/database"
 	"github.com/opengovsg/latchkey/memstore"
@@ -32,12 +34,6 @@ type Config struct {
 
 	// Owners admits the addresses of those who may own keys, and says how they are spelled.
 	Owners *emaildomain.Policy
-
-	// Scopes are what each key may do: all that a key could do in the earlier system, which had none.
-	Scopes []string
-
-	// TokenVersion is the version in the tokens of the earlier system: "v1" where empty.
-	TokenVersion string
 
 	// Batch is how many rows are read at once and written in one transaction: 500 where zero, at most
 	// 5000.
@@ -63,7 +59,7 @@ type Importer struct {
 	from   *sql.DB
 	to     *database.Database
 	keys   *apikey.Service
-	hashes *regexp.Regexp
+	scheme string         // the name of the earlier system's
 	copies map[int64]bool // the rows whose hash a live row before them has
 	target store.Store    // of to, or an empty one where a dry run finds no tables
 	config Config
@@ -73,9 +69,6 @@ type Importer struct {
 // are made by Run where there are none. A nil database, for a dry run only, is one that does not exist yet.
 // The error, if any, says which field of the configuration can't be so.
 func New(from *sql.DB, to *database.Database, c Config) (*Importer, error) {
-	if c.TokenVersion == "" {
-		c.TokenVersion = "v1"
-	}
 	if c.Batch == 0 {
 		c.Batch = defaultBatch
 	}
@@ -89,21 +82,21 @@ func New(from *sql.DB, to *database.Database, c Config) (*Importer, error) {
 		return nil, errors.New("importer: there must be a database to write to")
 	case c.Owners == nil:
 		return nil, errors.New("importer: Owners must be set")
-	case !validVersion.MatchString(c.TokenVersion):
-		return nil, errors.New("importer: TokenVersion must be 1 to 16 characters of a-z and 0-9")
 	case c.Batch < 1 || c.Batch > maxBatch:
 		return nil, fmt.Errorf("importer: Batch must be 1 to %d", maxBatch)
 	case c.After < 0:
 		return nil, errors.New("importer: After must not be negative")
 	}
-	i := &Importer{from: from, to: to, hashes: hashesOf(c.TokenVersion), target: new(memstore.Store), config: c}
+	i := &Importer{from: from, to: to, target: new(memstore.Store), config: c}
 	if to != nil {
 		i.target = to.Keys
 	}
-	var err error
-	i.keys, err = apikey.New(i.target, apikey.Config{
-		Prefix: c.Prefix, Scopes: c.Scopes, Legacy: []apikey.LegacyScheme{earlier{}}, Now: c.Now,
-	})
+	scheme, err := legacy.NewPostman(anySalt, "v1")
+	if err != nil {
+		return nil, err
+	}
+	i.scheme = scheme.Name()
+	i.keys, err = apikey.New(i.target, apikey.Config{Prefix: c.Prefix, Legacy: []apikey.LegacyScheme{scheme}, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}

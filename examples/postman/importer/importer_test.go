@@ -19,7 +19,7 @@ func config(t testing.TB) importer.Config {
 	t.Helper()
 	officers, err := emaildomain.New(".gov.sg")
 	require.NoError(t, err)
-	return importer.Config{Prefix: "postman_live", Owners: officers, Scopes: []string{"email:send"}, Now: noon}
+	return importer.Config{Prefix: "postman_live", Owners: officers, Now: noon}
 }
 
 // newImporter returns an importer from one database into another.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/opengovsg/latchkey/examples/postman/databasetest"
 	"github.com/opengovsg/latchkey/examples/postman/importer"
 	"github.com/opengovsg/latchkey/examples/postman/importer/importertest"
 )
@@ -121,7 +122,7 @@ func TestTerminated(t *testing.T) {
 	const rows = 3000
 	source := importertest.NewSource(t)
 	source.Fill(t, rows, noon())
-	dsn := importertest.NewPostgres(t)
+	dsn := databasetest.Postgres(t)
 	require.NoError(t, importertest.Open(t, dsn).Keys.Migrate(t.Context()))
 	u, err := url.Parse(dsn)
 	require.NoError(t, err)
@@ -172,7 +173,7 @@ func TestTerminated(t *testing.T) {
 func TestLostCommit(t *testing.T) {
 	source := importertest.NewSource(t)
 	source.Fill(t, 100, noon())
-	p, dsn := throughProxy(t, importertest.NewPostgres(t))
+	p, dsn := throughProxy(t, databasetest.Postgres(t))
 	c := config(t)
 	c.Batch = 10
 	clock := noon()
@@ -204,7 +205,7 @@ func TestDown(t *testing.T) {
 			t.Parallel()
 			source := importertest.NewSource(t)
 			source.Fill(t, 100, noon())
-			to := importertest.NewPostgres(t)
+			to := databasetest.Postgres(t)
 			from, into := source.DSN, to
 			var p *proxy
 			if which == "source" {

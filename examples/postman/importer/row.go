@@ -1,10 +1,8 @@
 package importer
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,27 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/opengovsg/latchkey/apikey"
-	"github.com/opengovsg/latchkey/apikey/legacy"
 	"github.com/opengovsg/latchkey/store"
 )
 
-var validVersion = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
-
-// hashesOf matches what the earlier system kept of the tokens that [legacy.Postman] recognises. No token
-// would ever open a key with another hash.
-func hashesOf(version string) *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z0-9.~+/-]{1,64}_` + version + `_[./A-Za-z0-9]{31}$`)
-}
-
-// earlier stands for the scheme of the earlier system, of which a record needs the name only. So the salt,
-// which opens nothing here, stays with the service that verifies.
-type earlier struct{}
-
-func (earlier) Name() string           { return (*legacy.Postman)(nil).Name() }
-func (earlier) Recognizes(string) bool { return false }
-func (earlier) Derive(context.Context, string) (string, error) {
-	return "", errors.New("importer: no token is derived here")
-}
+// anySalt is in place of the earlier system's, which opens nothing here and stays with the service that
+// verifies: a record needs the name of the scheme and how hashes are spelled.
+var anySalt = "$2b$10$" + strings.Repeat(".", 22)
 
 // A step is what is to be done with a row: create a record, revoke the key with an id, or nothing, where
 // the row says what became of it.
@@ -72,9 +55,6 @@ func (i *Importer) record(r *oldRow, until time.Time) (store.Record, string) {
 	if !ok {
 		return store.Record{}, "created_at must be a time"
 	}
-	if !i.hashes.MatchString(r.hash.String) {
-		return store.Record{}, "hash is not that of a token of version " + i.config.TokenVersion
-	}
 	if r.lastFive.String == "" {
 		return store.Record{}, "last_five must not be empty"
 	}
@@ -90,12 +70,11 @@ func (i *Importer) record(r *oldRow, until time.Time) (store.Record, string) {
 		return store.Record{}, "notification_contacts must be a list of addresses"
 	}
 	rec, err := i.keys.LegacyRecord(apikey.LegacyKey{
-		Scheme:    earlier{}.Name(),
+		Scheme:    i.scheme,
 		OldID:     strconv.FormatInt(r.id, 10),
 		Kept:      r.hash.String,
 		Owner:     owner,
 		Label:     r.label.String,
-		Scopes:    i.config.Scopes,
 		Contacts:  contacts,
 		Hint:      r.lastFive.String,
 		CreatedAt: created,
@@ -112,7 +91,7 @@ func (i *Importer) record(r *oldRow, until time.Time) (store.Record, string) {
 func (i *Importer) keyID(r *oldRow, now time.Time) string {
 	created, _ := finite(r.created)
 	rec, err := i.keys.LegacyRecord(apikey.LegacyKey{
-		Scheme: earlier{}.Name(), OldID: strconv.FormatInt(r.id, 10), Kept: "any", Owner: "any", Label: "any",
+		Scheme: i.scheme, OldID: strconv.FormatInt(r.id, 10), Kept: "any_v1_" + strings.Repeat(".", 31), Owner: "any", Label: "any",
 		CreatedAt: created, ExpiresAt: now.Add(time.Hour),
 	})
 	if err != nil {

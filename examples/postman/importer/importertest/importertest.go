@@ -3,21 +3,16 @@
 package importertest
 
 import (
-	"crypto/rand"
 	"database/sql"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5/pgtype"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 
 	"github.com/opengovsg/latchkey/examples/postman/database"
+	"github.com/opengovsg/latchkey/examples/postman/databasetest"
 )
 
 // tables are the earlier system's, with its columns, types and constraints, as far as they concern keys.
@@ -41,19 +36,6 @@ CREATE TABLE api_keys (
   notification_contacts VARCHAR(255)[]
 )`
 
-// Server returns what a variable says of a server for tests, or skips.
-func Server(t testing.TB, variable string) string {
-	t.Helper()
-	dsn := os.Getenv(variable)
-	if dsn == "" && os.Getenv("LATCHKEY_REQUIRE_DATABASES") == "1" {
-		t.Fatal(variable + " names no server")
-	}
-	if dsn == "" {
-		t.Skip(variable + " names no server: start those of compose.yaml with `docker compose up -d` and set it as that file says")
-	}
-	return dsn
-}
-
 // A Source is a database of the earlier system's. Its pool may write, unlike the importer's.
 type Source struct {
 	*sql.DB
@@ -63,7 +45,7 @@ type Source struct {
 // NewSource makes a database of the earlier system's, without rows.
 func NewSource(t testing.TB) Source {
 	t.Helper()
-	dsn := NewPostgres(t)
+	dsn := databasetest.Postgres(t)
 	db, err := sql.Open("pgx", dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { db.Close() })
@@ -109,7 +91,7 @@ func (s Source) Fill(t testing.TB, n int, now time.Time) {
 	require.NoError(t, err)
 	_, err = s.Exec(`
 INSERT INTO api_keys (id, user_id, label, hash, last_five, notification_contacts, created_at, updated_at, valid_until, deleted_at)
-SELECT i, 1 + i % 100, 'team ' || i, 'user' || (1 + i % 100) || '_v1_' || left(md5(i::text), 31), 'abcde',
+SELECT i, 1 + i % 100, 'team ' || i, 'user' || (1 + i % 100) || '_v1_' || left(md5(i::text), 30) || '.', 'abcde',
   CASE WHEN i % 2 = 0 THEN ARRAY['team' || i || '@agency.gov.sg'] END,
   $2::timestamptz - interval '30 days', $2::timestamptz - interval '30 days',
   $2::timestamptz + CASE WHEN i % 10 = 1 THEN interval '-1 day' ELSE interval '150 days' END,
@@ -127,46 +109,7 @@ type Target struct {
 }
 
 // Targets are one of each kind.
-var Targets = []Target{{"SQLite", NewSQLite}, {"PostgreSQL", NewPostgres}, {"MariaDB", NewMySQL}}
-
-// NewSQLite returns the name of a file that is not there yet.
-func NewSQLite(t testing.TB) string { return filepath.Join(t.TempDir(), "keys.db") }
-
-// NewPostgres makes an empty schema.
-func NewPostgres(t testing.TB) string {
-	t.Helper()
-	u, err := url.Parse(Server(t, "LATCHKEY_POSTGRES_DSN"))
-	require.NoError(t, err)
-	name := temporary(t, u.String(), "SCHEMA", " CASCADE")
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// NewMySQL makes an empty database.
-func NewMySQL(t testing.TB) string {
-	t.Helper()
-	config, err := mysql.ParseDSN(Server(t, "LATCHKEY_MYSQL_DSN"))
-	require.NoError(t, err)
-	u := url.URL{Scheme: "mysql", Host: config.Addr, User: url.UserPassword(config.User, config.Passwd), Path: "/"}
-	u.Path += temporary(t, u.String(), "DATABASE", "")
-	return u.String()
-}
-
-// temporary makes something on a server that is dropped in the end.
-func temporary(t testing.TB, dsn, kind, drop string) (name string) {
-	t.Helper()
-	admin := Open(t, dsn)
-	name = "import_" + strings.ToLower(rand.Text())
-	_, err := admin.Exec("CREATE " + kind + " " + name)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec("DROP " + kind + " " + name + drop)
-		require.NoError(t, err)
-	})
-	return name
-}
+var Targets = []Target{{"SQLite", databasetest.SQLite}, {"PostgreSQL", databasetest.Postgres}, {"MySQL", databasetest.MySQL}}
 
 // Open opens a database of the new system's, until the test ends.
 func Open(t testing.TB, dsn string) *database.Database {
