@@ -37,7 +37,7 @@ const usage = `Postman sends mail for agencies, whose officers sign in with a co
 
 To try it out:  go run ./examples/postman -dev
 
-Behind a proxy that speaks TLS:
+Behind a proxy that speaks TLS and passes the Host on:
 
   postman -smtp HOST:PORT -from ADDRESS -dsn postgres://... -url https://...
 

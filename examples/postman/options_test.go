@@ -74,3 +74,11 @@ func TestReadPeppers(t *testing.T) {
 		require.NotContains(t, err.Error(), "can")
 	}
 }
+
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]string{
+		"[::]:8080": "localhost:8080", "0.0.0.0:80": "localhost:80", "127.0.0.1:8080": "127.0.0.1:8080", "[::1]:8080": "[::1]:8080",
+	} {
+		require.Equal(t, want, reachable(addr))
+	}
+}
