@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,15 @@ func TestParse(t *testing.T) {
 		smtp: "mail.gov.sg:587", from: "postman@mail.gov.sg", user: "app", password: "canary",
 		peppers: [][]byte{pepper, nil}, log: os.Stderr,
 	}, o)
+	t.Setenv("POSTMAN_DSN", "postgres://app:canary@db/x")
+	o, err = parse([]string{"-dev"}, new(buffer))
+	require.NoError(t, err)
+	require.Equal(t, "postgres://app:canary@db/x", o.dsn)
+	out := new(buffer)
+	_, err = parse([]string{"-help"}, out)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	require.NotContains(t, out.String(), "canary")
+	t.Setenv("POSTMAN_DSN", "")
 	o, err = parse([]string{"-dev"}, new(buffer))
 	require.NoError(t, err)
 	require.True(t, o.dev)

@@ -214,6 +214,27 @@ func dump(t *testing.T, rows *sql.Rows, secrets ...string) (columns int) {
 	return columns
 }
 
+// TestMigrateWaits makes the tables while another instance is about to have made them.
+func TestMigrateWaits(t *testing.T) {
+	h := newHouse(t, databasetest.Postgres(t))
+	_, err := h.db.Exec("DROP TABLE postman_codes")
+	require.NoError(t, err)
+	other, err := h.db.Begin()
+	require.NoError(t, err)
+	defer other.Rollback()
+	_, err = other.Exec(schemas[h.dialect][0])
+	require.NoError(t, err)
+	migrated := make(chan error, 1)
+	go func() { migrated <- h.Migrate(t.Context()) }()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := h.db.QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE TABLE IF NOT EXISTS postman_codes%'").Scan(&waiting)
+		return err == nil && waiting > 0
+	}, 30*time.Second, time.Millisecond)
+	require.NoError(t, other.Commit())
+	require.NoError(t, <-migrated)
+}
+
 func TestMigrateAtOnce(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, dsn string) {
 		h := newHouse(t, dsn)
