@@ -186,7 +186,7 @@ func TestWhatIsKept(t *testing.T) {
 			require.NoError(t, err)
 			columns += dump(t, rows, code, token)
 		}
-		require.Equal(t, 6+4, columns)
+		require.Equal(t, 7+4, columns)
 	})
 }
 
@@ -233,6 +233,13 @@ func TestMigrateWaits(t *testing.T) {
 	}, 30*time.Second, time.Millisecond)
 	require.NoError(t, other.Commit())
 	require.NoError(t, <-migrated)
+}
+
+func TestMigrateForeignTable(t *testing.T) {
+	h := newHouse(t, databasetest.SQLite(t))
+	_, err := h.db.Exec("ALTER TABLE postman_codes RENAME COLUMN wrong TO other")
+	require.NoError(t, err)
+	require.ErrorContains(t, h.Migrate(t.Context()), "wrong")
 }
 
 func TestMigrateAtOnce(t *testing.T) {
