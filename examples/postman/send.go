@@ -113,10 +113,11 @@ func checkMessage(recipient, subject, text string) error {
 	return nil
 }
 
-// plainAddress reports whether s is an address and nothing more, such as a name or a second one.
+// plainAddress reports whether s is an address, without what a name, a comment, a list or a line of its own
+// would take.
 func plainAddress(s string) bool {
-	address, err := netmail.ParseAddress(s)
-	return err == nil && address.Address == s && len(s) <= maxAddress &&
+	_, err := netmail.ParseAddress(s)
+	return err == nil && len(s) <= maxAddress &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"[]()<>,;:\`, r) })
 }
 

@@ -81,6 +81,25 @@ func TestManyWaiting(t *testing.T) {
 	})
 }
 
+// TestGuessesAreKept counts the guesses at an address for as long as they matter, whoever cleans up.
+func TestGuessesAreKept(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.cleaned.Store(h.clock().Add(2 * window).UnixMicro()) // or the row would be gone
+		guess := func() (wrong int) {
+			code := h.code(siti)
+			_, err := h.redeem(t.Context(), siti, other(code))
+			require.ErrorIs(t, err, errCode)
+			require.NoError(t, h.row(t.Context(), "SELECT wrong FROM postman_codes WHERE address = ?", siti).Scan(&wrong))
+			return wrong
+		}
+		require.Equal(t, 1, guess())
+		h.advance(window - time.Microsecond)
+		require.Equal(t, 2, guess())
+		h.advance(window)
+		require.Equal(t, 1, guess())
+	})
+}
+
 // TestGuessing tries a little at each of many addresses.
 func TestGuessing(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
