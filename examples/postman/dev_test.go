@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"net"
+	"net/url"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -33,6 +36,9 @@ func TestDev(t *testing.T) {
 	code := codeText.FindStringSubmatch(mails[0].Text)[1]
 	require.Contains(t, officer.do("GET", "/outbox", "").ok(t, 200, nil).body, code)
 	officer.do("POST", "/v1/auth/login", `{"email":"siti@agency.gov.sg","otp":"`+code+`"}`).ok(t, 200, nil)
+	u, err := url.Parse(s.url)
+	require.NoError(t, err)
+	require.Equal(t, "postman", officer.Jar.Cookies(u)[0].Name, "the one that travels without TLS")
 	require.Contains(t, officer.do("GET", "/settings/", "").ok(t, 200, nil).body, `<a href="/outbox">Outbox</a> <a href="/logout">Sign out</a>`)
 	k := officer.generate("x")
 	require.Regexp(t, `^postman_dev_`, k.Token)
@@ -50,7 +56,9 @@ func TestDev(t *testing.T) {
 func TestDevIsLocal(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", "[::]:0", outside(t) + ":0"} {
 		o := options{addr: addr, dsn: databasetest.SQLite(t), dev: true, log: new(buffer)}
-		err := run(t.Context(), o, new(buffer))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // or it would run for good
+		err := run(ctx, o, new(buffer))
+		cancel()
 		require.ErrorContains(t, err, "-dev is for this machine only", addr)
 	}
 	for _, addr := range []string{":0", "localhost:0", "127.0.0.1:0"} {

@@ -48,16 +48,13 @@ type instance struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 	err   error // once ended
-
-	mu  sync.Mutex
-	now time.Time // zero: the time it is
 }
 
 // start starts the service on a database, with a mail server of its own.
 func start(t *testing.T, dsn string, change ...func(*options)) *instance {
 	t.Helper()
 	s := &instance{t: t, smtp: mailtest.Start(t, nil), out: new(buffer), log: new(buffer), ended: make(chan struct{})}
-	o := options{addr: "127.0.0.1:0", dsn: dsn, smtp: s.smtp.Addr, from: "postman@mail.gov.sg", plaintext: true, log: s.log, now: s.clock}
+	o := options{addr: "127.0.0.1:0", dsn: dsn, smtp: s.smtp.Addr, from: "postman@mail.gov.sg", plaintext: true, log: s.log}
 	for _, f := range change {
 		f(&o)
 	}
@@ -102,21 +99,6 @@ func (s *instance) requireUnsaid(secrets ...string) {
 	for _, secret := range secrets {
 		require.NotContains(s.t, said, secret)
 	}
-}
-
-func (s *instance) clock() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.now.IsZero() {
-		return time.Now()
-	}
-	return s.now
-}
-
-func (s *instance) set(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.now = now
 }
 
 // A client is a browser or a program, with cookies of its own.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -37,13 +38,14 @@ const usage = `Postman sends mail for agencies, whose officers sign in with a co
 
 To try it out:  go run ./examples/postman -dev
 
-Behind a proxy that speaks TLS:
+Behind a proxy that speaks TLS and passes the Host on:
 
   postman -smtp HOST:PORT -from ADDRESS -dsn postgres://... -url https://...
 
 These are read from the environment, since they are secret, and optional:
 
   SMTP_USERNAME, SMTP_PASSWORD  to log in to the mail server
+  POSTMAN_DSN                   the database, instead of -dsn, which a list of processes shows
   POSTMAN_PEPPERS_FILE          a file with a pepper on each line, as "openssl rand -base64 32" prints it, or
                                 the word none; the first one hashes, all of them verify
   POSTMAN_LEGACY_SALT           the bcrypt salt of the earlier system, whose keys were imported
@@ -61,7 +63,8 @@ func parse(args []string, out io.Writer) (options, error) {
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `host:port` to listen on; port 0 takes one that is free")
-	flags.StringVar(&o.dsn, "dsn", "postman.db", "the `database`: postgres://…, mysql://… or a SQLite file, which is made where there is none")
+	flags.StringVar(&o.dsn, "dsn", cmp.Or(os.Getenv("POSTMAN_DSN"), "postman.db"), "the `database`: postgres://…, mysql://… or a SQLite file, which is made where there is none (default $POSTMAN_DSN, or postman.db)")
+	flags.Lookup("dsn").DefValue = "" // which -help would show
 	flags.BoolVar(&o.dev, "dev", false, "try it out on this machine: mail goes to the page /outbox, and keys begin with postman_dev")
 	flags.StringVar(&o.url, "url", "", "the `URL` at which people reach the service, for links in mails (default what it listens on)")
 	flags.DurationVar(&o.drain, "drain", 0, "how long to go on with /readyz saying no before new connections are refused, for a load balancer to notice")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,15 @@ func TestParse(t *testing.T) {
 		smtp: "mail.gov.sg:587", from: "postman@mail.gov.sg", user: "app", password: "canary",
 		peppers: [][]byte{pepper, nil}, log: os.Stderr,
 	}, o)
+	t.Setenv("POSTMAN_DSN", "postgres://app:canary@db/x")
+	o, err = parse([]string{"-dev"}, new(buffer))
+	require.NoError(t, err)
+	require.Equal(t, "postgres://app:canary@db/x", o.dsn)
+	out := new(buffer)
+	_, err = parse([]string{"-help"}, out)
+	require.ErrorIs(t, err, flag.ErrHelp)
+	require.NotContains(t, out.String(), "canary")
+	t.Setenv("POSTMAN_DSN", "")
 	o, err = parse([]string{"-dev"}, new(buffer))
 	require.NoError(t, err)
 	require.True(t, o.dev)
@@ -72,5 +82,13 @@ func TestReadPeppers(t *testing.T) {
 		_, err := readPeppers(file)
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "can")
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]string{
+		"[::]:8080": "localhost:8080", "0.0.0.0:80": "localhost:80", "127.0.0.1:8080": "127.0.0.1:8080", "[::1]:8080": "[::1]:8080",
+	} {
+		require.Equal(t, want, reachable(addr))
 	}
 }

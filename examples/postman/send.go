@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	maxRecipient = 254     // bytes, RFC 5321 section 4.5.3.1.3
-	maxSubject   = 255     // characters
-	maxText      = 1 << 20 // bytes
-	maxSend      = maxText*2 + 8<<10
+	maxAddress = 254     // bytes, RFC 5321 section 4.5.3.1.3
+	maxSubject = 255     // characters
+	maxText    = 1 << 20 // bytes
+	maxSend    = maxText*2 + 8<<10
 
 	// sending bounds how long a mail may take until the mail server has it.
 	sending = 30 * time.Second
@@ -65,11 +65,14 @@ func (s *service) serveSend(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	m := mail.Message{To: body["recipient"], Subject: body["subject"], Text: body["body"]}
+	if plainAddress(owner) { // which a key of the earlier system need not have
+		m.ReplyTo = owner
+	}
 	created := s.now()
 	ctx, cancel := context.WithTimeout(r.Context(), sending)
 	defer cancel()
-	err = s.mail.Send(ctx, mail.Message{To: body["recipient"], ReplyTo: owner, Subject: body["subject"], Text: body["body"]})
-	if err != nil {
+	if err := s.mail.Send(ctx, m); err != nil {
 		s.refuse(w, r, err)
 		return
 	}
@@ -97,10 +100,8 @@ func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // checkMessage refuses what two programs might read differently, and what would not arrive as it is.
 func checkMessage(recipient, subject, text string) error {
-	address, err := netmail.ParseAddress(recipient)
 	switch {
-	case err != nil, address.Address != recipient, len(recipient) > maxRecipient, // there is more in it than an address
-		strings.ContainsFunc(recipient, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"[]()<>,;:\`, r) }):
+	case !plainAddress(recipient):
 		return web.Invalid("recipient must be one plain e-mail address, name@domain, in ASCII.")
 	case strings.TrimSpace(subject) == "" || utf8.RuneCountInString(subject) > maxSubject || strings.ContainsFunc(subject, unprintable):
 		return web.Invalid(fmt.Sprintf("subject must be 1 to %d printable characters on one line.", maxSubject))
@@ -110,6 +111,14 @@ func checkMessage(recipient, subject, text string) error {
 		return web.Invalid("body must not have control characters other than tabs and line ends.")
 	}
 	return nil
+}
+
+// plainAddress reports whether s is an address, without what a name, a comment, a list or a line of its own
+// would take.
+func plainAddress(s string) bool {
+	_, err := netmail.ParseAddress(s)
+	return err == nil && len(s) <= maxAddress &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"[]()<>,;:\`, r) })
 }
 
 // unprintable reports what could begin a line of its own, or turn the direction of what follows.

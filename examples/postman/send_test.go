@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/opengovsg/latchkey/apikey"
+	"github.com/opengovsg/latchkey/examples/postman/database"
 	"github.com/opengovsg/latchkey/examples/postman/databasetest"
 )
 
@@ -73,6 +75,23 @@ func TestSendRefuses(t *testing.T) {
 	refuse(`{"recipient":"ann@home.example","subject":"x"}`, "body")
 	refuse(url.Values{"recipient": {"ann@home.example"}}.Encode(), "body")
 	require.Empty(t, s.smtp.Received())
+}
+
+// TestSendWithoutReply sends for an owner who has no address to reply to.
+func TestSendWithoutReply(t *testing.T) {
+	dsn := databasetest.SQLite(t)
+	s := start(t, dsn)
+	db, err := database.Open(dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	keys, err := apikey.New(db.Keys, apikey.Config{Prefix: "postman_live"})
+	require.NoError(t, err)
+	token, _, err := keys.Issue(t.Context(), apikey.Request{Owner: "user 42", Label: "x"})
+	require.NoError(t, err)
+	s.with(token.Reveal()).do("POST", "/v1/transactional/email/send", hello).ok(t, 201, nil)
+	got := s.smtp.Received()
+	require.Len(t, got, 1)
+	require.NotContains(t, got[0].Data, "Reply-To")
 }
 
 // TestSendFails tells a recipient whom the mail server refuses from a mail server that is in trouble.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	defer listener.Close() // which the server does as well
 	if o.url == "" {
-		o.url = "http://" + listener.Addr().String()
+		o.url = "http://" + reachable(listener.Addr().String())
 	}
 	s, err := newService(o, db)
 	if err != nil {
@@ -123,6 +124,15 @@ func (s *service) serveUntil(ctx context.Context, listener net.Listener, drain t
 		return errors.Join(fmt.Errorf("requests under way did not end within %s", ending), server.Close())
 	}
 	return nil
+}
+
+// reachable turns the address for everywhere, which is no place to open a browser at, into this machine.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip, bad := netip.ParseAddr(host); err == nil && bad == nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
 }
 
 // announce says where things are. It never prints the data source name, which may hold a password.

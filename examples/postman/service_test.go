@@ -72,6 +72,7 @@ func TestJourney(t *testing.T) {
 		require.NoError(t, s.end())
 		_, session, _ := strings.Cut(officer.Transport.(withCookie).cookie, "=")
 		require.Len(t, session, 43)
+		require.Equal(t, "__Host-postman="+session, officer.Transport.(withCookie).cookie)
 		s.requireUnsaid(code, session, k.Token, k.Token[len(k.Token)-30:], another.Token[len(another.Token)-30:], "It is at nine.", "ann@home.example")
 		if strings.Contains(dsn, "://") {
 			s.requireUnsaid(dsn)

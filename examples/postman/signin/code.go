@@ -34,6 +34,11 @@ const (
 	// maxWaiting is how many addresses may have been sent a code that was not used, so that neither the
 	// mail server nor the database can be flooded.
 	maxWaiting = 1000
+
+	// maxWrong is how many guesses there may be in a window at all the codes that were not used: who guesses
+	// a little at each of many addresses takes some account in the end. No code is sent then, and whoever
+	// watches the log hears of it.
+	maxWrong = 300
 )
 
 // Who asks for another address's code is told the same as everybody.
@@ -42,6 +47,7 @@ var (
 	errForm    = web.Invalid(fmt.Sprintf("otp must be %d digits.", digits))
 	errCode    = web.SignedOut(fmt.Sprintf("The code is not right, or not any more. After %d tries, or %d minutes, ask for another one.",
 		maxTries, int(codeLife.Minutes())))
+	errTired  = errors.New("too many wrong codes were tried: somebody is guessing")
 	errBusy   = web.Unavailable("Too many people are signing in. Try again in a few minutes.")
 	errUnsent = web.Unavailable("The mail with the code could not be sent. Try again in a minute.")
 )
@@ -96,14 +102,21 @@ func newCode() string {
 func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte) error {
 	now := s.now()
 	over := now.Add(-window).UnixMicro()
-	// MySQL assigns from left to right, and sent needs sent_at as it was.
+	var waiting, wrong int64
+	if err := s.row(ctx, "SELECT COUNT(*), COALESCE(SUM(wrong), 0) FROM postman_codes WHERE sent_at > ?", over).Scan(&waiting, &wrong); err != nil {
+		return err
+	}
+	if wrong >= maxWrong {
+		return errTired
+	}
+	// MySQL assigns from left to right, and the first two need sent_at as it was.
 	n, err := s.exec(ctx, "UPDATE postman_codes SET sent = CASE WHEN sent_at <= ? THEN 1 ELSE sent + 1 END,"+
-		" salt = ?, hash = ?, sent_at = ?, tries = 0 WHERE address = ? AND sent_at <= ? AND (sent < ? OR sent_at <= ?)",
-		over, salt, hash, now.UnixMicro(), address, now.Add(-resend).UnixMicro(), maxSent, over)
+		" wrong = CASE WHEN sent_at <= ? THEN 0 ELSE wrong END, salt = ?, hash = ?, sent_at = ?, tries = 0 WHERE address = ? AND sent_at <= ? AND (sent < ? OR sent_at <= ?)",
+		over, over, salt, hash, now.UnixMicro(), address, now.Add(-resend).UnixMicro(), maxSent, over)
 	if err != nil || n > 0 {
 		return err
 	}
-	var sentAt, sent, waiting int64
+	var sentAt, sent int64
 	err = s.row(ctx, "SELECT sent_at, sent FROM postman_codes WHERE address = ?", address).Scan(&sentAt, &sent)
 	switch {
 	case err == nil && sent >= maxSent:
@@ -113,13 +126,10 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
-	if err := s.row(ctx, "SELECT COUNT(*) FROM postman_codes").Scan(&waiting); err != nil {
-		return err
-	}
 	if waiting >= maxWaiting {
 		return errBusy
 	}
-	n, err = s.exec(ctx, "INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries) VALUES (?, ?, ?, ?, 1, 0) ON CONFLICT DO NOTHING",
+	n, err = s.exec(ctx, "INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries, wrong) VALUES (?, ?, ?, ?, 1, 0, 0) ON CONFLICT DO NOTHING",
 		address, salt, hash, now.UnixMicro())
 	if err == nil && n == 0 {
 		return wait(resend)
@@ -148,7 +158,7 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 		return "", errCode
 	}
 	// A try is taken before the code is looked at, or tries at the same time would be more than that.
-	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1 WHERE address = ? AND hash = ? AND tries > 0", owner, hash)
+	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1, wrong = wrong + 1 WHERE address = ? AND hash = ? AND tries > 0", owner, hash)
 	if err != nil {
 		return "", err
 	}

@@ -132,50 +132,6 @@ func TestCodeAtOnce(t *testing.T) {
 	})
 }
 
-// refused requires that no code is sent, and returns for how long.
-func (h *house) refused(address string) time.Duration {
-	h.t.Helper()
-	sent := len(h.mails)
-	refusal, ok := errors.AsType[*web.Refusal](h.sendCode(h.t.Context(), h.request(), address))
-	require.True(h.t, ok)
-	require.Equal(h.t, 429, refusal.Status)
-	require.Len(h.t, h.mails, sent)
-	return refusal.RetryAfter
-}
-
-func TestResend(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		first := h.code(siti)
-		require.Equal(t, 30*time.Second, h.refused("SITI@agency.gov.sg"))
-		h.advance(30*time.Second - time.Microsecond)
-		require.Equal(t, time.Microsecond, h.refused(siti))
-		_ = h.code("ali@agency.gov.sg") // whom it is nothing to
-		h.advance(time.Microsecond)
-		second := h.code(siti)
-		if first != second { // once in a million
-			_, err := h.redeem(t.Context(), siti, first)
-			require.ErrorIs(t, err, errCode, "the code before")
-		}
-		for range 3 {
-			h.advance(time.Minute)
-			second = h.code(siti)
-		}
-		h.advance(time.Minute)
-		require.Equal(t, 59*time.Minute, h.refused(siti), "five were sent")
-		h.advance(59*time.Minute - time.Microsecond)
-		require.Equal(t, time.Microsecond, h.refused(siti))
-		h.advance(time.Microsecond)
-		_ = h.code(siti)
-		h.advance(time.Minute)
-		second = h.code(siti)
-
-		// Who has signed in starts afresh.
-		_, err := h.redeem(t.Context(), siti, second)
-		require.NoError(t, err)
-		_ = h.code(siti)
-	})
-}
-
 func TestCodeNotSent(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.deliver = func(mail.Message) error { return errFull }
@@ -197,29 +153,6 @@ func TestCodeNotSent(t *testing.T) {
 		}
 		_, err := h.redeem(t.Context(), siti, h.code(siti))
 		require.NoError(t, err)
-	})
-}
-
-func TestManyWaiting(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		for i := range maxWaiting - 1 {
-			_, err := h.exec(t.Context(), "INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries) VALUES (?, ?, ?, ?, 1, 5)",
-				fmt.Sprintf("p%d@agency.gov.sg", i), []byte{1}, []byte{2}, h.clock().UnixMicro())
-			require.NoError(t, err)
-		}
-		code := h.code(siti)
-		require.ErrorIs(t, h.sendCode(t.Context(), h.request(), "ali@agency.gov.sg"), errBusy)
-		require.Len(t, h.mails, 1)
-		_, err := h.redeem(t.Context(), siti, code)
-		require.NoError(t, err, "who has a code signs in")
-		_ = h.code("ali@agency.gov.sg")
-		require.ErrorIs(t, h.sendCode(t.Context(), h.request(), "eve@agency.gov.sg"), errBusy)
-
-		h.advance(window)
-		_ = h.code("eve@agency.gov.sg")
-		var rows int
-		require.NoError(t, h.row(t.Context(), "SELECT COUNT(*) FROM postman_codes").Scan(&rows))
-		require.Equal(t, 1, rows, "what is over was deleted")
 	})
 }
 

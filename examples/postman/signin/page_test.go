@@ -124,12 +124,16 @@ func TestNext(t *testing.T) {
 		"/settings/new":          "/settings/new",
 		"/settings/?state=x&y=%": "/settings/?state=x&y=%",
 		"/settings/a%2Fb":        "/settings/a%2Fb",
+
+		"//evil.example/settings/x":             "/settings/x",
+		"https://u:p@evil.example/settings/x?y": "/settings/x?y",
+		`/settings/\..\..\evil`:                 "/settings/%5C..%5C..%5Cevil",
 	} {
 		require.Equal(t, want, h.next(address))
 	}
 	for _, address := range []string{
 		"", "/", "/settings", "settings/", "/v1/auth/logout", "/logout", "//evil.example/settings/", "https://evil.example/settings/", "///evil.example",
-		`/\evil.example/settings/`, `/settings/\..\..\evil`, "/settings/../logout", "/settings/%2e%2e/logout", "/settings//../../logout", "javascript:alert(1)",
+		`/\evil.example/settings/`, "/settings/../logout", "/settings/%2e%2e/logout", "/settings//../../logout", "javascript:alert(1)",
 		"//evil.example\\@agency.gov.sg/settings/", "/settings/\r\nSet-Cookie: x=y", "https:/settings/", "https:settings/", "//user@evil.example/settings/",
 		"/settingsevil/", "\t//evil.example/settings/", "/settings/#x",
 	} {

@@ -186,7 +186,7 @@ func TestWhatIsKept(t *testing.T) {
 			require.NoError(t, err)
 			columns += dump(t, rows, code, token)
 		}
-		require.Equal(t, 6+4, columns)
+		require.Equal(t, 7+4, columns)
 	})
 }
 
@@ -212,6 +212,34 @@ func dump(t *testing.T, rows *sql.Rows, secrets ...string) (columns int) {
 	}
 	require.NoError(t, rows.Err())
 	return columns
+}
+
+// TestMigrateWaits makes the tables while another instance is about to have made them.
+func TestMigrateWaits(t *testing.T) {
+	h := newHouse(t, databasetest.Postgres(t))
+	_, err := h.db.Exec("DROP TABLE postman_codes")
+	require.NoError(t, err)
+	other, err := h.db.Begin()
+	require.NoError(t, err)
+	defer other.Rollback()
+	_, err = other.Exec(schemas[h.dialect][0])
+	require.NoError(t, err)
+	migrated := make(chan error, 1)
+	go func() { migrated <- h.Migrate(t.Context()) }()
+	require.Eventually(t, func() bool {
+		var waiting int
+		err := h.db.QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE TABLE IF NOT EXISTS postman_codes%'").Scan(&waiting)
+		return err == nil && waiting > 0
+	}, 30*time.Second, time.Millisecond)
+	require.NoError(t, other.Commit())
+	require.NoError(t, <-migrated)
+}
+
+func TestMigrateForeignTable(t *testing.T) {
+	h := newHouse(t, databasetest.SQLite(t))
+	_, err := h.db.Exec("ALTER TABLE postman_codes RENAME COLUMN wrong TO other")
+	require.NoError(t, err)
+	require.ErrorContains(t, h.Migrate(t.Context()), "wrong")
 }
 
 func TestMigrateAtOnce(t *testing.T) {

@@ -19,7 +19,7 @@ type tables struct {
 var schemas = map[sqlstore.Dialect][]string{
 	sqlstore.SQLite: {
 		`CREATE TABLE IF NOT EXISTS postman_codes (address TEXT NOT NULL PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NOT NULL,
-			sent_at INTEGER NOT NULL, sent INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT`,
+			sent_at INTEGER NOT NULL, sent INTEGER NOT NULL, tries INTEGER NOT NULL, wrong INTEGER NOT NULL) STRICT`,
 		`CREATE INDEX IF NOT EXISTS postman_codes_sent ON postman_codes (sent_at)`,
 		`CREATE TABLE IF NOT EXISTS postman_sessions (hash BLOB NOT NULL PRIMARY KEY, owner TEXT NOT NULL,
 			began_at INTEGER NOT NULL, seen_at INTEGER NOT NULL) STRICT`,
@@ -27,7 +27,7 @@ var schemas = map[sqlstore.Dialect][]string{
 	},
 	sqlstore.Postgres: {
 		`CREATE TABLE IF NOT EXISTS postman_codes (address TEXT COLLATE "C" NOT NULL PRIMARY KEY, salt BYTEA NOT NULL, hash BYTEA NOT NULL,
-			sent_at BIGINT NOT NULL, sent BIGINT NOT NULL, tries BIGINT NOT NULL)`,
+			sent_at BIGINT NOT NULL, sent BIGINT NOT NULL, tries BIGINT NOT NULL, wrong BIGINT NOT NULL)`,
 		`CREATE INDEX IF NOT EXISTS postman_codes_sent ON postman_codes (sent_at)`,
 		`CREATE TABLE IF NOT EXISTS postman_sessions (hash BYTEA NOT NULL PRIMARY KEY, owner TEXT COLLATE "C" NOT NULL,
 			began_at BIGINT NOT NULL, seen_at BIGINT NOT NULL)`,
@@ -35,7 +35,7 @@ var schemas = map[sqlstore.Dialect][]string{
 	},
 	sqlstore.MySQL: {
 		`CREATE TABLE IF NOT EXISTS postman_codes (address VARBINARY(254) NOT NULL PRIMARY KEY, salt VARBINARY(16) NOT NULL,
-			hash VARBINARY(32) NOT NULL, sent_at BIGINT NOT NULL, sent BIGINT NOT NULL, tries BIGINT NOT NULL,
+			hash VARBINARY(32) NOT NULL, sent_at BIGINT NOT NULL, sent BIGINT NOT NULL, tries BIGINT NOT NULL, wrong BIGINT NOT NULL,
 			INDEX postman_codes_sent (sent_at)) ENGINE = InnoDB`,
 		`CREATE TABLE IF NOT EXISTS postman_sessions (hash VARBINARY(32) NOT NULL PRIMARY KEY, owner VARBINARY(254) NOT NULL,
 			began_at BIGINT NOT NULL, seen_at BIGINT NOT NULL,
@@ -43,7 +43,7 @@ var schemas = map[sqlstore.Dialect][]string{
 	},
 }
 
-// Migrate makes the tables that are not there yet. Any number of instances may call it at once.
+// Migrate makes the tables that are not there yet, and fails if those that are lack a column. Any number of instances may call it at once.
 func (t tables) Migrate(ctx context.Context) error {
 	for _, statement := range schemas[t.dialect] {
 		_, err := t.db.ExecContext(ctx, statement)
@@ -55,13 +55,13 @@ func (t tables) Migrate(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return t.Ready(ctx) // what was there may be another program's
 }
 
 // Ready reports whether the database answers and has the tables.
 func (t tables) Ready(ctx context.Context) error {
 	for _, query := range []string{
-		"SELECT address, salt, hash, sent_at, sent, tries FROM postman_codes WHERE address = ''",
+		"SELECT address, salt, hash, sent_at, sent, tries, wrong FROM postman_codes WHERE address = ''",
 		"SELECT hash, owner, began_at, seen_at FROM postman_sessions WHERE owner = '' LIMIT 0",
 	} {
 		rows, err := t.db.QueryContext(ctx, query)

@@ -2,6 +2,7 @@
 package mailtest
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -30,8 +31,8 @@ type Envelope struct {
 	User string
 }
 
-// A Server is a mail server that keeps what it receives. It refuses whoever is called unknown@, and has no
-// time for later@.
+// A Server is a mail server that keeps what it receives. It refuses whoever is called unknown@ and what is
+// about "Spam", and has no time for later@.
 type Server struct {
 	Addr string
 
@@ -131,6 +132,9 @@ func (s *session) Data(r io.Reader) error {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return err
+	}
+	if bytes.Contains(data, []byte("Subject: Spam\r\n")) {
+		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "not that"}
 	}
 	s.Envelope.Data = string(data)
 	s.server.mu.Lock()

@@ -1,0 +1,142 @@
+package signin
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/opengovsg/latchkey/examples/postman/web"
+)
+
+// refused requires that no code is sent, and returns for how long.
+func (h *house) refused(address string) time.Duration {
+	h.t.Helper()
+	sent := len(h.mails)
+	refusal, ok := errors.AsType[*web.Refusal](h.sendCode(h.t.Context(), h.request(), address))
+	require.True(h.t, ok)
+	require.Equal(h.t, 429, refusal.Status)
+	require.Len(h.t, h.mails, sent)
+	return refusal.RetryAfter
+}
+
+func TestResend(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		first := h.code(siti)
+		require.Equal(t, 30*time.Second, h.refused("SITI@agency.gov.sg"))
+		h.advance(30*time.Second - time.Microsecond)
+		require.Equal(t, time.Microsecond, h.refused(siti))
+		_ = h.code("ali@agency.gov.sg") // whom it is nothing to
+		h.advance(time.Microsecond)
+		second := h.code(siti)
+		if first != second { // once in a million
+			_, err := h.redeem(t.Context(), siti, first)
+			require.ErrorIs(t, err, errCode, "the code before")
+		}
+		for range 3 {
+			h.advance(time.Minute)
+			_ = h.code(siti)
+		}
+		h.advance(time.Minute)
+		require.Equal(t, 59*time.Minute, h.refused(siti), "five were sent")
+		h.advance(59*time.Minute - time.Microsecond)
+		require.Equal(t, time.Microsecond, h.refused(siti))
+		h.advance(time.Microsecond)
+		_ = h.code(siti)
+		h.advance(time.Minute)
+		second = h.code(siti)
+
+		// Who has signed in starts afresh.
+		_, err := h.redeem(t.Context(), siti, second)
+		require.NoError(t, err)
+		_ = h.code(siti)
+	})
+}
+
+func TestManyWaiting(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		tx, err := h.db.Begin()
+		require.NoError(t, err)
+		for i := range maxWaiting - 1 {
+			_, err := tx.Exec(h.spell("INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries, wrong) VALUES (?, ?, ?, ?, 1, 5, 0)"),
+				fmt.Sprintf("p%d@agency.gov.sg", i), []byte{1}, []byte{2}, h.clock().UnixMicro())
+			require.NoError(t, err)
+		}
+		require.NoError(t, tx.Commit())
+		code := h.code(siti)
+		require.ErrorIs(t, h.sendCode(t.Context(), h.request(), "ali@agency.gov.sg"), errBusy)
+		require.Len(t, h.mails, 1)
+		_, err = h.redeem(t.Context(), siti, code)
+		require.NoError(t, err, "who has a code signs in")
+		_ = h.code("ali@agency.gov.sg")
+		require.ErrorIs(t, h.sendCode(t.Context(), h.request(), "eve@agency.gov.sg"), errBusy)
+
+		h.advance(window)
+		_ = h.code("eve@agency.gov.sg")
+		var rows int
+		require.NoError(t, h.row(t.Context(), "SELECT COUNT(*) FROM postman_codes").Scan(&rows))
+		require.Equal(t, 1, rows, "what is over was deleted")
+	})
+}
+
+// TestGuessesAreKept counts the guesses at an address for as long as they matter, whoever cleans up.
+func TestGuessesAreKept(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.cleaned.Store(h.clock().Add(2 * window).UnixMicro()) // or the row would be gone
+		guess := func() (wrong int) {
+			code := h.code(siti)
+			_, err := h.redeem(t.Context(), siti, other(code))
+			require.ErrorIs(t, err, errCode)
+			require.NoError(t, h.row(t.Context(), "SELECT wrong FROM postman_codes WHERE address = ?", siti).Scan(&wrong))
+			return wrong
+		}
+		require.Equal(t, 1, guess())
+		h.advance(window - time.Microsecond)
+		require.Equal(t, 2, guess())
+		h.advance(window)
+		require.Equal(t, 1, guess())
+	})
+}
+
+// TestGuessing tries a little at each of many addresses.
+func TestGuessing(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		begun := h.clock()
+		_ = h.code("ali@agency.gov.sg")
+		h.advance(time.Minute)
+		for i := range maxWrong / maxTries {
+			address := fmt.Sprintf("p%d@agency.gov.sg", i)
+			code := h.code(address)
+			for range maxTries {
+				_, err := h.redeem(t.Context(), address, other(code))
+				require.ErrorIs(t, err, errCode)
+			}
+			if i == 0 { // who was mistaken and signs in after all is none who guesses
+				h.advance(resend)
+				_, err := h.redeem(t.Context(), address, h.code(address))
+				require.NoError(t, err)
+			}
+		}
+		code := h.code(siti)
+		for range maxTries {
+			_, err := h.redeem(t.Context(), siti, other(code))
+			require.ErrorIs(t, err, errCode)
+		}
+		h.advance(resend)
+		for _, address := range []string{siti, "ali@agency.gov.sg", "eve@agency.gov.sg"} {
+			require.ErrorIs(t, h.sendCode(t.Context(), h.request(), address), errTired)
+		}
+		_, err := h.redeem(t.Context(), "ali@agency.gov.sg", codeOf(t, h.mails[0]))
+		require.NoError(t, err, "who has a code signs in")
+		a := h.post("/v1/auth/otp", `{"email":"siti@agency.gov.sg"}`)
+		a.refused(t, 503, "service_unavailable")
+		require.ErrorIs(t, h.faults[0], errTired, "and the log says why")
+
+		h.advance(begun.Add(window + 2*time.Minute).Sub(h.clock()))
+		_, err = h.redeem(t.Context(), siti, h.code(siti))
+		require.NoError(t, err)
+		_ = h.code("eve@agency.gov.sg")
+	})
+}
