@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
@@ -115,15 +114,19 @@ func (b *tab) fill(name, text string) {
 	b.overtype(text)
 }
 
+// paste clicks a field, and puts a text in place of what is in it, all at once.
+func (b *tab) paste(name, text string) {
+	b.Helper()
+	b.click("textbox", name)
+	b.edit("a", "selectAll")
+	call(b, input.InsertText, input.InsertTextParams{Text: text})
+}
+
 // overtype types over what is in the field that has the focus.
 func (b *tab) overtype(text string) {
 	b.Helper()
 	b.edit("a", "selectAll")
 	b.press(kb.Backspace)
-	if strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII }) {
-		call(b, input.InsertText, input.InsertTextParams{Text: text}) // as from the clipboard: no key writes it
-		return
-	}
 	b.press(strings.ReplaceAll(text, "\n", kb.Enter))
 }
 

@@ -64,6 +64,7 @@ func (b *tab) findings(script string) []string {
 
 // TestAxeFinds finds mistakes on a page that has some, so that finding none means something.
 func TestAxeFinds(t *testing.T) {
+	t.Parallel()
 	script := axe(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clipboard returns what was copied last.
+// clipboard returns what was copied last. There is one for all tabs, so whoever copies does not run in
+// parallel.
 func (b *tab) clipboard() string {
 	b.Helper()
 	b.permit("clipboard-read", browser.PermissionSettingGranted)

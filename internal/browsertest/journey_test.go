@@ -9,12 +9,14 @@ import (
 
 // TestJourney goes the whole way of an officer: sign in, generate, use, look after, replace, delete.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.journey()
 }
 
 // TestJourneyWithoutScript goes it in a browser that runs no script.
 func TestJourneyWithoutScript(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.journey()
@@ -26,6 +28,7 @@ func TestJourneyWithoutScript(t *testing.T) {
 
 // TestJourneyOnPhone goes it on a small screen, with fingers.
 func TestJourneyOnPhone(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.phone()
 	b.journey()

@@ -139,6 +139,7 @@ func TestKeyboard(t *testing.T) {
 
 // TestSkipLink comes past what is the same on all pages with two keys.
 func TestSkipLink(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	require.Equal(t, `link "Skip to main content"`, b.tab())
@@ -149,6 +150,7 @@ func TestSkipLink(t *testing.T) {
 
 // TestPressedTwice sends a form once however often its button is pressed.
 func TestPressedTwice(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	b.follow("link", "Generate API key")

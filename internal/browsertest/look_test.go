@@ -58,6 +58,7 @@ func look(t *testing.T, at func(b *tab, s screen) []string) {
 
 // TestAccessible runs axe-core on every page in each of its states, light and dark, large and small.
 func TestAccessible(t *testing.T) {
+	t.Parallel()
 	script := axe(t)
 	look(t, func(b *tab, s screen) []string {
 		if s.layout {
@@ -69,6 +70,7 @@ func TestAccessible(t *testing.T) {
 
 // TestFits finds nothing cut off, nothing to scroll sideways to, and nothing too small to press.
 func TestFits(t *testing.T) {
+	t.Parallel()
 	look(t, func(b *tab, s screen) []string {
 		found := eval[[]string](b, cut)
 		if width := eval[int64](b, `document.scrollingElement.scrollWidth`); width > s.width {

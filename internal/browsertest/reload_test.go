@@ -8,6 +8,7 @@ import (
 
 // TestReload hides the token, and makes neither another key nor another token.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	token := b.generate("HR reminders", "hr@agency.gov.sg")
@@ -36,6 +37,7 @@ func TestReload(t *testing.T) {
 
 // TestBack finds no token in the history, where the next person at the same desk would look.
 func TestBack(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	token := b.generate("HR reminders", "hr@agency.gov.sg")

@@ -12,31 +12,27 @@ import (
 // attacks are labels that do something in a page that writes them as they are.
 var attacks = []string{
 	`<script>alert(1)</script>`,
-	`"><img src=x onerror=alert(2)>`,
-	`'><svg onload=alert(3)>`,
+	`"><img src=x onerror=alert(2)>'><svg onload=alert(3)>`,
 	`javascript:alert(4)`,
-	`</title><script>alert(5)</script>`,
-	`</textarea><script>alert(6)</script>`,
-	`{{.Token}} ${alert(7)} <!--`,
-	`<a href="javascript:alert(8)" autofocus onfocus=alert(9)>x</a>`,
-	`<style>*{display:none}</style>`,
-	"\u202egnp.exe",
+	`</title></textarea></style></script><script>alert(5)</script><!--`,
+	"{{.Token}} ${alert(6)} &lt;b&gt; \u202egnp.exe",
 }
 
 // TestScriptInLabel finds each label as it was typed on every page, and nothing that ran.
 func TestScriptInLabel(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	for _, label := range attacks {
 		b.follow("link", "Generate API key")
-		b.fill("Label", label)
+		b.paste("Label", label)
 		b.follow("button", "Generate API key") // without a contact: the form comes back with the label
 		require.Equal(t, label, eval[string](b, `document.getElementById("label").value`))
-		b.fill("Contact e-mails", label)
+		b.paste("Contact e-mails", label)
 		b.follow("button", "Generate API key")
 		b.says("There is a problem")
 		require.Equal(t, label, eval[string](b, `document.getElementById("contacts").value`))
-		b.fill("Contact e-mails", "hr@agency.gov.sg")
+		b.paste("Contact e-mails", "hr@agency.gov.sg")
 		b.follow("button", "Generate API key")
 		b.heading("Your new API key")
 		b.says(label)
@@ -59,6 +55,7 @@ func TestScriptInLabel(t *testing.T) {
 // TestTrouble finds what goes wrong on a page that it goes wrong on, so that the silence of the others
 // means something.
 func TestTrouble(t *testing.T) {
+	t.Parallel()
 	elsewhere := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(elsewhere.Close)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

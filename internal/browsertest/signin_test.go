@@ -9,6 +9,7 @@ import (
 
 // TestSignIn leads back to where somebody wanted to go, past the mistakes that people make.
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.visit(b.site.page + "new")
 	b.heading("Sign in")
@@ -38,6 +39,7 @@ func TestSignIn(t *testing.T) {
 
 // TestOutbox signs in with what the page with the mails shows, as somebody who tries the service out does.
 func TestOutbox(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	b, outbox := open(t, s), open(t, s)
 	b.visit(s.page)
@@ -53,6 +55,7 @@ func TestOutbox(t *testing.T) {
 
 // TestSignOut shows nothing any more to whoever sits down at the same desk.
 func TestSignOut(t *testing.T) {
+	t.Parallel()
 	b := open(t, newSite(t))
 	b.signIn()
 	token := b.generate("HR reminders", "hr@agency.gov.sg")
@@ -71,6 +74,7 @@ func TestSignOut(t *testing.T) {
 
 // TestSomebodyElse finds nothing at the address of another officer's key.
 func TestSomebodyElse(t *testing.T) {
+	t.Parallel()
 	alice, bob := open(t, newSite(t)), open(t, newSite(t))
 	alice.signIn()
 	alice.generate("HR reminders", "hr@agency.gov.sg")
