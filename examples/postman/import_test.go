@@ -227,8 +227,7 @@ func TestImportedKeysInTheService(t *testing.T) {
 	dsn := databasetest.SQLite(t)
 	_, err := imported(t, "-from", source.DSN, "-dsn", dsn)
 	require.NoError(t, err)
-	s := start(t, dsn, func(o *options) { o.legacySalt = v.Salt })
-	s.set(noon())
+	s := start(t, dsn, func(o *options) { o.legacySalt, o.now = v.Salt, noon })
 	for _, r := range v.Rows[4:6] {
 		c := s.client()
 		c.token = r.Token
