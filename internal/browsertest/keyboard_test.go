@@ -147,6 +147,7 @@ func TestSkipLink(t *testing.T) {
 	b.press(kb.Enter)
 	require.Equal(t, `link "Generate API key"`, b.tab())
 }
+<<<<<<< HEAD
 
 // TestPressedTwice sends a form once however often its button is pressed.
 func TestPressedTwice(t *testing.T) {
@@ -163,3 +164,5 @@ func TestPressedTwice(t *testing.T) {
 	b.visit(b.site.page)
 	require.Len(t, b.labels(), 1)
 }
+=======
+>>>>>>> browser

@@ -1,11 +1,18 @@
 package browsertest
 
 import (
+<<<<<<< HEAD
+=======
+	"bytes"
+>>>>>>> browser
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
+<<<<<<< HEAD
 	"strings"
+=======
+>>>>>>> browser
 	"sync/atomic"
 	"testing"
 	"time"
@@ -90,10 +97,18 @@ func (s *site) code(t *testing.T) string {
 var client = &http.Client{Timeout: patience}
 
 // send returns what the API answers to a mail that is sent with a token.
+<<<<<<< HEAD
 func (s *site) send(t *testing.T, token string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/transactional/email/send",
 		strings.NewReader(`{"recipient": "tan@example.com", "subject": "Your appointment", "body": "Tomorrow at nine."}`))
+=======
+func (s *site) send(t *testing.T, token, subject string) int {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"recipient": "tan@example.com", "subject": subject, "body": "Tomorrow at nine."})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/transactional/email/send", bytes.NewReader(body))
+>>>>>>> browser
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
@@ -106,11 +121,19 @@ func (s *site) send(t *testing.T, token string) int {
 // works asserts that a token opens the API.
 func (b *tab) works(token string) {
 	b.Helper()
+<<<<<<< HEAD
 	require.Equal(b, http.StatusCreated, b.site.send(b.T, token), "a token does not open the API")
+=======
+	require.Equal(b, http.StatusCreated, b.site.send(b.T, token, "Your appointment"), "a token does not open the API")
+>>>>>>> browser
 }
 
 // fails asserts that a token is refused.
 func (b *tab) fails(token string) {
 	b.Helper()
+<<<<<<< HEAD
 	require.Equal(b, http.StatusUnauthorized, b.site.send(b.T, token))
+=======
+	require.Equal(b, http.StatusUnauthorized, b.site.send(b.T, token, "Your appointment"))
+>>>>>>> browser
 }

@@ -13,8 +13,11 @@ import (
 // walk leads to every page in each of its states, and calls look there.
 func (b *tab) walk(look func(state string)) {
 	b.Helper()
+<<<<<<< HEAD
 	b.visit("/outbox")
 	look("outbox")
+=======
+>>>>>>> browser
 	b.visit(b.site.page)
 	look("sign in")
 	b.fill("E-mail address", "siti@example.com")
@@ -90,6 +93,12 @@ func (b *tab) walk(look func(state string)) {
 	b.follow("link", "Sign out")
 	b.says("You are signed out.")
 	look("signed out")
+<<<<<<< HEAD
+=======
+	b.visit("/outbox")
+	b.says(b.site.owner)
+	look("outbox")
+>>>>>>> browser
 }
 
 // longLabel is as long as a label may be, and can't be broken at a space.
