@@ -85,7 +85,8 @@ func newService(o options, db *database.Database) (*service, error) {
 		Scopes:   []string{scopeSend, scopeRead},
 		Expiries: []time.Duration{180 * day, 90 * day, 30 * day, 365 * day},
 		Links:    links,
-		CSS:      "pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .94rem/1.5 var(--keys-mono); }",
+		CSS: ".narrow > form { margin-top: 2rem; } .intro + p, .actions + p { margin-top: 1rem; } " +
+			"pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .94rem/1.5 var(--keys-mono); }",
 		Location: singapore,
 		OnError:  s.fault,
 		Now:      o.now,
