@@ -1,13 +1,10 @@
 package browsertest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
-<<<<<<< HEAD
-=======
-	"time"
->>>>>>> browser
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
@@ -78,11 +75,7 @@ func (b *tab) find(role, name string) cdp.BackendNodeID {
 	return found[0]
 }
 
-<<<<<<< HEAD
-// click presses the mouse in the middle of an element, wherever that is.
-=======
 // click presses the mouse, or a finger, in the middle of an element, wherever that is.
->>>>>>> browser
 func (b *tab) click(role, name string) {
 	b.Helper()
 	b.clickNode(dom.ScrollIntoViewIfNeededParams{BackendNodeID: b.find(role, name)})
@@ -96,8 +89,6 @@ func (b *tab) clickOn(expression string) {
 
 func (b *tab) clickNode(n dom.ScrollIntoViewIfNeededParams) {
 	b.Helper()
-<<<<<<< HEAD
-=======
 	x, y := b.place(n)
 	press := chromedp.MouseClickXY(x, y)
 	if b.touch {
@@ -109,16 +100,11 @@ func (b *tab) clickNode(n dom.ScrollIntoViewIfNeededParams) {
 // place brings an element onto the screen, and returns where its middle is.
 func (b *tab) place(n dom.ScrollIntoViewIfNeededParams) (x, y float64) {
 	b.Helper()
->>>>>>> browser
 	call(b, dom.ScrollIntoViewIfNeeded, n)
 	r := call(b, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: n.BackendNodeID, ObjectID: n.ObjectID})
 	require.NotEmpty(b, r.Quads, "what is to be clicked has no place")
 	q := r.Quads[0]
-<<<<<<< HEAD
-	require.NoError(b, chromedp.Do(b.ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)))
-=======
 	return (q[0] + q[4]) / 2, (q[1] + q[5]) / 2
->>>>>>> browser
 }
 
 // follow clicks what leads to another page.
@@ -179,20 +165,14 @@ func (b *tab) focus() string {
 	return said(r.Nodes[0])
 }
 
-<<<<<<< HEAD
-// back goes back in the history by one.
-=======
 // back goes back in the history by one, to whatever the browser has or gets of that page.
->>>>>>> browser
 func (b *tab) back() {
 	b.Helper()
 	h := call(b, page.GetNavigationHistory, cdp.Empty{})
 	call(b, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: h.Entries[h.CurrentIndex-1].ID})
-<<<<<<< HEAD
-=======
-	require.Eventually(b, func() bool {
-		return call(b, page.GetNavigationHistory, cdp.Empty{}).CurrentIndex == h.CurrentIndex-1
-	}, patience, 10*time.Millisecond)
+	b.eventually("the page before", func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		now, err := cdp.Call(ctx, t, page.GetNavigationHistory, cdp.Empty{})
+		return now.CurrentIndex == h.CurrentIndex-1, err
+	})
 	b.until("the page before", `document.readyState === "complete"`)
->>>>>>> browser
 }

@@ -39,13 +39,9 @@ func (b *tab) findings(script string) []string {
 		require.Nil(b, r.ExceptionDetails)
 		return r.Result.Value
 	}
-<<<<<<< HEAD
-	run(script + "\n;true")
-=======
 	if string(run(`typeof axe`)) == `"undefined"` { // on this page
 		run(script + "\n;true")
 	}
->>>>>>> browser
 	var result struct {
 		Violations, Incomplete []struct {
 			ID, Impact string

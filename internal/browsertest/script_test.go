@@ -52,8 +52,6 @@ func TestScriptInLabel(t *testing.T) {
 	}
 }
 
-<<<<<<< HEAD
-=======
 // TestScriptInMail finds the subject of a mail as it was sent in the outbox.
 func TestScriptInMail(t *testing.T) {
 	t.Parallel()
@@ -66,7 +64,6 @@ func TestScriptInMail(t *testing.T) {
 	}
 }
 
->>>>>>> browser
 // TestTrouble finds what goes wrong on a page that it goes wrong on, so that the silence of the others
 // means something.
 func TestTrouble(t *testing.T) {

@@ -16,10 +16,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-<<<<<<< HEAD
-=======
 	_ "github.com/opengovsg/latchkey/settings" // or go test would repeat its last result after a change to the page
->>>>>>> browser
 	"github.com/opengovsg/latchkey/sqlstore"
 )
 
