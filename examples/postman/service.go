@@ -151,7 +151,8 @@ func codeKeys(peppers [][]byte) [][]byte {
 	return keys
 }
 
-// routes are those of today's service, and the pages.
+// routes are those of today's service, and the pages. A front end of another origin is refused, so today's
+// is to be served at the same one, by the proxy in front.
 func (s *service) routes(page *settings.Settings, outbox *mail.Outbox) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/settings/", http.StatusSeeOther))

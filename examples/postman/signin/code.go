@@ -31,6 +31,9 @@ const (
 	maxSent = 5
 	window  = time.Hour
 
+	// noting bounds how long it may take to write down what came of a mail.
+	noting = 5 * time.Second
+
 	// maxWaiting is how many addresses may have been sent a code that was not used, so that neither the
 	// mail server nor the database can be flooded.
 	maxWaiting = 1000
@@ -76,7 +79,11 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	if err := s.reserve(ctx, address, salt, hash); err != nil {
 		return err
 	}
-	if err := s.mail.Send(ctx, letter(address, code)); err != nil {
+	err = s.mail.Send(ctx, letter(address, code))
+	// Whoever asked may have gone meanwhile, and has a mail all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noting)
+	defer cancel()
+	if err != nil {
 		s.onError(r, errors.New("a mail with a code could not be sent")) // the error may quote the address
 		// It does not count, but for the time to wait.
 		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", address, hash); err != nil {

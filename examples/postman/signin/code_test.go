@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -129,6 +130,20 @@ func TestCodeAtOnce(t *testing.T) {
 		require.Equal(t, 1, together(t, func(int) error {
 			return h.sendCode(t.Context(), h.request(), "eve@agency.gov.sg")
 		}), "and again")
+	})
+}
+
+// TestCodeWithoutWaiting asks for a code and hangs up before it is sent.
+func TestCodeWithoutWaiting(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h.deliver = func(mail.Message) error {
+			cancel()
+			return nil
+		}
+		require.NoError(t, h.sendCode(ctx, h.request(), siti))
+		_, err := h.redeem(t.Context(), siti, codeOf(t, h.mails[0]))
+		require.NoError(t, err)
 	})
 }
 
