@@ -39,8 +39,8 @@ const (
 	maxWaiting = 1000
 
 	// maxWrong is how many guesses there may be in a window at all the codes that were not used: who guesses
-	// a little at each of many addresses takes some account in the end. No code is sent then, and whoever
-	// watches the log hears of it.
+	// a little at each of many addresses takes some account in the end. No code is sent then, none that was
+	// sent before is looked at, and whoever watches the log hears of it.
 	maxWrong = 300
 )
 
@@ -109,8 +109,8 @@ func newCode() string {
 func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte) error {
 	now := s.now()
 	over := now.Add(-window).UnixMicro()
-	var waiting, wrong int64
-	if err := s.row(ctx, "SELECT COUNT(*), COALESCE(SUM(wrong), 0) FROM postman_codes WHERE sent_at > ?", over).Scan(&waiting, &wrong); err != nil {
+	waiting, wrong, err := s.waiting(ctx, now)
+	if err != nil {
 		return err
 	}
 	if wrong >= maxWrong {
@@ -144,6 +144,12 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 	return err
 }
 
+// waiting counts the addresses whose code was not used, and the guesses at them.
+func (s *SignIn) waiting(ctx context.Context, now time.Time) (addresses, wrong int64, err error) {
+	err = s.row(ctx, "SELECT COUNT(*), COALESCE(SUM(wrong), 0) FROM postman_codes WHERE sent_at > ?", now.Add(-window).UnixMicro()).Scan(&addresses, &wrong)
+	return addresses, wrong, err
+}
+
 // redeem returns who the code was sent to, once. Its error is a [*web.Refusal], or a fault of the database.
 func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string, err error) {
 	if owner, err = s.policy.Admit(address); err != nil {
@@ -161,7 +167,8 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 	if err != nil {
 		return "", err
 	}
-	if !s.now().Before(time.UnixMicro(sentAt).Add(codeLife)) {
+	now := s.now()
+	if !now.Before(time.UnixMicro(sentAt).Add(codeLife)) {
 		return "", errCode
 	}
 	// A try is taken before the code is looked at, or tries at the same time would be more than that.
@@ -169,7 +176,19 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 	if err != nil {
 		return "", err
 	}
-	if n == 0 || !s.matches(salt, hash, owner, code) {
+	if n == 0 {
+		return "", errCode
+	}
+	// With this one, or who asks for a thousand codes and then guesses at all of them has five thousand
+	// guesses.
+	_, wrong, err := s.waiting(ctx, now)
+	if err != nil {
+		return "", err
+	}
+	if wrong > maxWrong {
+		return "", errTired
+	}
+	if !s.matches(salt, hash, owner, code) {
 		return "", errCode
 	}
 	// Of two with the right code, one deletes it.
