@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,11 +42,12 @@ func Open(dsn string) (*Database, error) {
 }
 
 func open(dsn string) (*sql.DB, sqlstore.Dialect, error) {
-	scheme, _, isURL := strings.Cut(dsn, "://")
+	file, err := IsFile(dsn)
+	scheme, _, _ := strings.Cut(dsn, "://")
 	switch {
-	case dsn == "":
-		return nil, "", errors.New("the data source name is empty")
-	case !isURL:
+	case err != nil:
+		return nil, "", err
+	case file:
 		db, err := openSQLite(dsn)
 		return db, sqlstore.SQLite, err
 	case scheme == "postgres" || scheme == "postgresql":
@@ -56,6 +58,21 @@ func open(dsn string) (*sql.DB, sqlstore.Dialect, error) {
 		return db, sqlstore.MySQL, err
 	}
 	return nil, "", errors.New("the data source name must begin with postgres:// or mysql://, or be the path of a file")
+}
+
+// IsFile reports whether a data source name is the path of a SQLite file, and not a URL. It fails if it is
+// empty, and for what drivers take in place of a URL, user:password@tcp(host)/name and host=… password=…:
+// as a path, that would make a file of which the name, which may be printed, has a password in it.
+func IsFile(dsn string) (bool, error) {
+	switch {
+	case dsn == "":
+		return false, errors.New("the data source name is empty")
+	case strings.Contains(dsn, "://"):
+		return false, nil
+	case !filepath.IsAbs(dsn) && !strings.HasPrefix(dsn, "./") && !strings.HasPrefix(dsn, "../") && strings.ContainsAny(dsn, "@="):
+		return false, errors.New("the data source name must begin with postgres:// or mysql://, or be the path of a file, which must begin with / or ./ if it has @ or = in it")
+	}
+	return true, nil
 }
 
 func openSQLite(path string) (*sql.DB, error) {
