@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -76,6 +77,11 @@ func IsFile(dsn string) (bool, error) {
 }
 
 func openSQLite(path string) (*sql.DB, error) {
+	// SQLite would make a file that everybody on the machine may read, and with it the hashes of codes. The
+	// files that it puts beside this one are as this one is. What goes wrong, it says itself when it is used.
+	if file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		file.Close()
+	}
 	uriPath := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return sql.Open("sqlite", "file:"+uriPath+"?_pragma=busy_timeout(5000)"+
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")

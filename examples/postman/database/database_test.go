@@ -40,6 +40,17 @@ func TestOpenSQLite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "100% of? #1.db")
 	opened(t, path)
 	require.FileExists(t, path)
+
+	d, err := Open(path)
+	require.NoError(t, err)
+	defer d.Close()
+	_, err = d.Exec("CREATE TABLE x (y)")
+	require.NoError(t, err)
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "who may read %s", name)
+	}
 }
 
 func TestOpenPostgres(t *testing.T) {
