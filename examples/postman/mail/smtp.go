@@ -15,7 +15,8 @@ const (
 	// timeout bounds the conversation with the mail server.
 	timeout = 15 * time.Second
 
-	// atOnce is how many conversations there are at a time; more mails wait for their turn.
+	// atOnce is how many conversations there are at a time; more mails wait for their turn. There are as many
+	// again for mails that no person wrote: whoever sends a great many keeps nobody from signing in.
 	atOnce = 8
 )
 
@@ -30,9 +31,10 @@ type SMTPConfig struct {
 
 // SMTP is a [Sender] that hands mails to a mail server. Make one with [NewSMTP].
 type SMTP struct {
-	client *mail.Client
-	from   string
-	turns  chan struct{}
+	client    *mail.Client
+	from      string
+	turns     chan struct{}
+	automatic chan struct{} // turns as well
 }
 
 // NewSMTP returns a sender. It calls the server with every mail, and hands over neither the password nor
@@ -63,7 +65,7 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 	if err != nil {
 		return nil, errors.New("the mail server can't be used")
 	}
-	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce)}
+	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce), automatic: make(chan struct{}, atOnce)}
 	if _, err := s.compose(Message{To: c.From}); err != nil {
 		return nil, errors.New("the address that mails are from must be an e-mail address")
 	}
@@ -76,9 +78,13 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
+	turns := s.turns
+	if m.Automatic {
+		turns = s.automatic
+	}
 	select {
-	case s.turns <- struct{}{}:
-		defer func() { <-s.turns }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -12,6 +12,7 @@ import (
 	netmail "net/mail"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -115,7 +116,7 @@ func TestSMTPHangs(t *testing.T) {
 	defer listener.Close()
 	s := newSMTP(t, listener.Addr().String())
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 2*atOnce)
+	failed := make(chan error, 2*atOnce+1)
 	for range 2 * atOnce {
 		go func() { failed <- s.Send(ctx, Message{To: siti, Subject: "x", Text: "y"}) }()
 	}
@@ -125,6 +126,11 @@ func TestSMTPHangs(t *testing.T) {
 		defer conn.Close()
 	}
 	require.Len(t, s.turns, atOnce)
+	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(10*time.Second)))
+	go func() { failed <- s.Send(ctx, Message{To: siti, Subject: "Your code", Text: "y", Automatic: true}) }()
+	conn, err := listener.Accept()
+	require.NoError(t, err, "who signs in waits for none of them")
+	defer conn.Close()
 	cancel()
 	for range atOnce {
 		require.ErrorIs(t, <-failed, context.Canceled, "who waits for a turn")
