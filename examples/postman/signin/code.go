@@ -31,8 +31,9 @@ const (
 	maxSent = 5
 	window  = time.Hour
 
-	// noting bounds how long it may take to write down what came of a mail.
-	noting = 5 * time.Second
+	// mailing bounds how long it may take to mail a code, and noting, to write down what came of it.
+	mailing = 15 * time.Second
+	noting  = 5 * time.Second
 
 	// maxWaiting is how many addresses may have been sent a code that was not used, so that neither the
 	// mail server nor the database can be flooded.
@@ -79,9 +80,13 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	if err := s.reserve(ctx, address, salt, hash); err != nil {
 		return err
 	}
-	err = s.mail.Send(ctx, letter(address, code))
-	// Whoever asked may have gone meanwhile, and has a mail all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noting)
+	// Whoever asked may go meanwhile: who presses the button twice hangs up the first time, and is told the
+	// second time to wait for the mail.
+	ctx = context.WithoutCancel(ctx)
+	sending, cancel := context.WithTimeout(ctx, mailing)
+	err = s.mail.Send(sending, letter(address, code))
+	cancel()
+	ctx, cancel = context.WithTimeout(ctx, noting)
 	defer cancel()
 	if err != nil {
 		s.onError(r, errors.New("a mail with a code could not be sent")) // the error may quote the address
