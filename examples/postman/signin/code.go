@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/opengovsg/latchkey/examples/postman/mail"
@@ -21,12 +22,12 @@ const (
 	digits = 6
 
 	// codeLife is how long a code is good for, and maxTries how many guesses it bears. With maxSent codes in
-	// a window, an address takes 25 guesses an hour, of a million.
+	// a window, a mailbox takes 25 guesses an hour, of a million.
 	codeLife = 10 * time.Minute
 	maxTries = 5
 
-	// resend is how long to wait for another code, and maxSent how many are sent to an address until nobody
-	// has asked for a window's length, so that nobody's mailbox can be filled.
+	// resend is how long to wait for another code, and maxSent how many are sent to a mailbox until nobody
+	// has asked for a window's length, so that nobody's can be filled.
 	resend  = 30 * time.Second
 	maxSent = 5
 	window  = time.Hour
@@ -77,7 +78,8 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	hash := sum(s.keys[0], salt, address, code)
-	if err := s.reserve(ctx, address, salt, hash); err != nil {
+	box := mailbox(address)
+	if err := s.reserve(ctx, box, salt, hash); err != nil {
 		return err
 	}
 	// Whoever asked may go meanwhile: who presses the button twice hangs up the first time, and is told the
@@ -91,14 +93,24 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	if err != nil {
 		s.onError(r, errors.New("a mail with a code could not be sent")) // the error may quote the address
 		// It does not count, but for the time to wait.
-		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", address, hash); err != nil {
+		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", box, hash); err != nil {
 			return err
 		}
 		return errUnsent
 	}
 	// Only now can it be guessed, and guesses be counted.
-	_, err = s.exec(ctx, "UPDATE postman_codes SET tries = ? WHERE address = ? AND hash = ?", maxTries, address, hash)
+	_, err = s.exec(ctx, "UPDATE postman_codes SET tries = ? WHERE address = ? AND hash = ?", maxTries, box, hash)
 	return err
+}
+
+// mailbox is what codes are kept and counted by. Mail to siti+a@ and siti+b@ goes to siti@ on most servers:
+// they are three owners, and one mailbox to fill. Which of them a code is for, its hash says.
+func mailbox(address string) string {
+	name, domain, _ := strings.Cut(address, "@")
+	if tag := strings.IndexByte(name, '+'); tag > 0 {
+		name = name[:tag]
+	}
+	return name + "@" + domain
 }
 
 // newCode draws each of a million codes as likely as any other.
@@ -111,7 +123,7 @@ func newCode() string {
 }
 
 // reserve writes down that a code is being sent, or refuses.
-func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte) error {
+func (s *SignIn) reserve(ctx context.Context, box string, salt, hash []byte) error {
 	now := s.now()
 	over := now.Add(-window).UnixMicro()
 	waiting, wrong, err := s.waiting(ctx, now)
@@ -124,12 +136,12 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 	// MySQL assigns from left to right, and the first two need sent_at as it was.
 	n, err := s.exec(ctx, "UPDATE postman_codes SET sent = CASE WHEN sent_at <= ? THEN 1 ELSE sent + 1 END,"+
 		" wrong = CASE WHEN sent_at <= ? THEN 0 ELSE wrong END, salt = ?, hash = ?, sent_at = ?, tries = 0 WHERE address = ? AND sent_at <= ? AND (sent < ? OR sent_at <= ?)",
-		over, over, salt, hash, now.UnixMicro(), address, now.Add(-resend).UnixMicro(), maxSent, over)
+		over, over, salt, hash, now.UnixMicro(), box, now.Add(-resend).UnixMicro(), maxSent, over)
 	if err != nil || n > 0 {
 		return err
 	}
 	var sentAt, sent int64
-	err = s.row(ctx, "SELECT sent_at, sent FROM postman_codes WHERE address = ?", address).Scan(&sentAt, &sent)
+	err = s.row(ctx, "SELECT sent_at, sent FROM postman_codes WHERE address = ?", box).Scan(&sentAt, &sent)
 	switch {
 	case err == nil && sent >= maxSent:
 		return wait(time.UnixMicro(sentAt).Add(window).Sub(now))
@@ -142,7 +154,7 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 		return errBusy
 	}
 	n, err = s.exec(ctx, "INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries, wrong) VALUES (?, ?, ?, ?, 1, 0, 0) ON CONFLICT DO NOTHING",
-		address, salt, hash, now.UnixMicro())
+		box, salt, hash, now.UnixMicro())
 	if err == nil && n == 0 {
 		return wait(resend)
 	}
@@ -163,9 +175,10 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 	if !wellFormed(code) {
 		return "", errForm
 	}
+	box := mailbox(owner)
 	var salt, hash []byte
 	var sentAt int64
-	err = s.row(ctx, "SELECT salt, hash, sent_at FROM postman_codes WHERE address = ?", owner).Scan(&salt, &hash, &sentAt)
+	err = s.row(ctx, "SELECT salt, hash, sent_at FROM postman_codes WHERE address = ?", box).Scan(&salt, &hash, &sentAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", errCode
 	}
@@ -177,7 +190,7 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 		return "", errCode
 	}
 	// A try is taken before the code is looked at, or tries at the same time would be more than that.
-	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1, wrong = wrong + 1 WHERE address = ? AND hash = ? AND tries > 0", owner, hash)
+	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1, wrong = wrong + 1 WHERE address = ? AND hash = ? AND tries > 0", box, hash)
 	if err != nil {
 		return "", err
 	}
@@ -197,7 +210,7 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 		return "", errCode
 	}
 	// Of two with the right code, one deletes it.
-	n, err = s.exec(ctx, "DELETE FROM postman_codes WHERE address = ? AND hash = ?", owner, hash)
+	n, err = s.exec(ctx, "DELETE FROM postman_codes WHERE address = ? AND hash = ?", box, hash)
 	if err != nil {
 		return "", err
 	}

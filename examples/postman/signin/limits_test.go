@@ -56,6 +56,29 @@ func TestResend(t *testing.T) {
 	})
 }
 
+// TestMailbox asks for codes for addresses that lead to one mailbox.
+func TestMailbox(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for i := range maxSent {
+			code := h.code(fmt.Sprintf("siti+%d@agency.gov.sg", i))
+			_, _ = h.refused(siti), h.refused("siti+x+y@agency.gov.sg")
+			for _, address := range []string{siti, "siti+x@agency.gov.sg"} {
+				_, err := h.redeem(t.Context(), address, code)
+				require.ErrorIs(t, err, errCode, "it is another one's")
+			}
+			h.advance(resend)
+		}
+		require.Equal(t, window-resend, h.refused("siti+x@agency.gov.sg"))
+		for _, address := range []string{"siti@other.gov.sg", "siti-x@agency.gov.sg", "+siti@agency.gov.sg", "+ali@agency.gov.sg"} {
+			_ = h.code(address) // of another mailbox
+		}
+		h.advance(window)
+		owner, err := h.redeem(t.Context(), "Siti+X@agency.gov.sg", h.code("siti+x@agency.gov.sg"))
+		require.NoError(t, err)
+		require.Equal(t, "siti+x@agency.gov.sg", owner)
+	})
+}
+
 // wait lets so many addresses wait for people, at each of which so many wrong codes were tried.
 func (h *house) wait(addresses, wrong int) {
 	h.t.Helper()
