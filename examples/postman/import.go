@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/opengovsg/latchkey/emaildomain"
@@ -81,7 +80,11 @@ func importAt(ctx context.Context, args []string, out, progress io.Writer, now f
 // openTarget opens the database to write to. Opening a SQLite file would make it, so a dry run has none
 // where there is none yet.
 func openTarget(dsn string, dryRun bool) (*database.Database, error) {
-	if dryRun && !strings.Contains(dsn, "://") {
+	file, err := database.IsFile(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun && file {
 		switch info, err := os.Stat(dsn); {
 		case errors.Is(err, os.ErrNotExist), err == nil && info.Size() == 0:
 			return nil, nil

@@ -28,6 +28,8 @@ func imported(t *testing.T, args ...string) (string, error) {
 
 func TestImportDryRun(t *testing.T) {
 	_, source := earlierSystem(t)
+	_, err := imported(t, "-from", source.DSN, "-dsn", "host=db password=canary", "-dry-run")
+	require.ErrorContains(t, err, "-dsn: the data source name must", "or it would be a file that is not there yet")
 	for _, target := range importertest.Targets {
 		t.Run(target.Name, func(t *testing.T) {
 			dsn := target.New(t)

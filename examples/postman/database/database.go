@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -41,11 +43,12 @@ func Open(dsn string) (*Database, error) {
 }
 
 func open(dsn string) (*sql.DB, sqlstore.Dialect, error) {
-	scheme, _, isURL := strings.Cut(dsn, "://")
+	file, err := IsFile(dsn)
+	scheme, _, _ := strings.Cut(dsn, "://")
 	switch {
-	case dsn == "":
-		return nil, "", errors.New("the data source name is empty")
-	case !isURL:
+	case err != nil:
+		return nil, "", err
+	case file:
 		db, err := openSQLite(dsn)
 		return db, sqlstore.SQLite, err
 	case scheme == "postgres" || scheme == "postgresql":
@@ -58,7 +61,27 @@ func open(dsn string) (*sql.DB, sqlstore.Dialect, error) {
 	return nil, "", errors.New("the data source name must begin with postgres:// or mysql://, or be the path of a file")
 }
 
+// IsFile reports whether a data source name is the path of a SQLite file, and not a URL. It fails if it is
+// empty, and for what drivers take in place of a URL, user:password@tcp(host)/name and host=… password=…:
+// as a path, that would make a file of which the name, which may be printed, has a password in it.
+func IsFile(dsn string) (bool, error) {
+	switch {
+	case dsn == "":
+		return false, errors.New("the data source name is empty")
+	case strings.Contains(dsn, "://"):
+		return false, nil
+	case !filepath.IsAbs(dsn) && !strings.HasPrefix(dsn, "./") && !strings.HasPrefix(dsn, "../") && strings.ContainsAny(dsn, "@="):
+		return false, errors.New("the data source name must begin with postgres:// or mysql://, or be the path of a file, which must begin with / or ./ if it has @ or = in it")
+	}
+	return true, nil
+}
+
 func openSQLite(path string) (*sql.DB, error) {
+	// SQLite would make a file that everybody on the machine may read, and with it the hashes of codes. The
+	// files that it puts beside this one are as this one is. What goes wrong, it says itself when it is used.
+	if file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		file.Close()
+	}
 	uriPath := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return sql.Open("sqlite", "file:"+uriPath+"?_pragma=busy_timeout(5000)"+
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")

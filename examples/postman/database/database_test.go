@@ -40,6 +40,17 @@ func TestOpenSQLite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "100% of? #1.db")
 	opened(t, path)
 	require.FileExists(t, path)
+
+	d, err := Open(path)
+	require.NoError(t, err)
+	defer d.Close()
+	_, err = d.Exec("CREATE TABLE x (y)")
+	require.NoError(t, err)
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "who may read %s", name)
+	}
 }
 
 func TestOpenPostgres(t *testing.T) {
@@ -72,12 +83,23 @@ func TestOpenMySQL(t *testing.T) {
 	opened(t, u.String())
 }
 
+func TestIsFile(t *testing.T) {
+	for dsn, want := range map[string]bool{
+		"postman.db": true, "a/b c.db": true, "/srv/a@b/x=y.db": true, "./x=y.db": true, "../a@b": true, "postgres://db/x": false, "mysql://app@db/x": false,
+	} {
+		got, err := IsFile(dsn)
+		require.NoError(t, err, dsn)
+		require.Equal(t, want, got, dsn)
+	}
+}
+
 // TestOpenTellsNoSecret opens what can't be opened, and looks for its password in the error.
 func TestOpenTellsNoSecret(t *testing.T) {
 	for _, dsn := range []string{
 		"", "redis://app:canary@host/name", "postgres://app:canary@host:port/name", "postgres://app:can%zzary@host/name",
 		"postgres://app:canary@host/name?sslmode=canary", "mysql://app:canary@host:port/name",
 		"mysql://app:canary@host/name?timeout=canary", "mysql://app:canary@host/name?tls=canary", "mysql:// canary",
+		"app:canary@tcp(host:3306)/name", "app:canary@/name", "host=db user=app password=canary", "password=canary", "postgres:/app:canary@host/name",
 	} {
 		d, err := Open(dsn)
 		require.Error(t, err, dsn)

@@ -73,14 +73,23 @@ func (o *Outbox) JSON() http.Handler {
 }
 
 // localOnly refuses whoever is not on this machine, and a page of another site whose name was made to
-// lead to this machine, so that a browser takes it for the same site: it still asks for that name.
+// lead to this machine, so that a browser takes it for the same site: it still asks for that name. A proxy
+// or a tunnel on this machine that asks for the whole world may ask for this machine by its name, and most
+// say that they do so.
 func localOnly(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !local(r.RemoteAddr) || !local(r.Host) {
+		if !local(r.RemoteAddr) || !local(r.Host) || forwarded(r.Header) {
 			web.Refuse(w, &web.Refusal{Status: http.StatusForbidden, Code: "not_local", Message: "The outbox is for this machine only."})
 			return
 		}
 		next(w, r)
+	})
+}
+
+// forwarded reports whether a proxy passes a request on, as far as it says so.
+func forwarded(h http.Header) bool {
+	return slices.ContainsFunc([]string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"}, func(name string) bool {
+		return h[name] != nil
 	})
 }
 

@@ -77,3 +77,22 @@ func TestOutboxIsLocal(t *testing.T) {
 		}
 	}
 }
+
+// TestOutboxBehindAProxy refuses what a proxy on this machine passes on, also under this machine's name.
+func TestOutboxBehindAProxy(t *testing.T) {
+	o := new(Outbox)
+	require.NoError(t, o.Send(t.Context(), Message{To: siti, Subject: "canary", Text: "canary"}))
+	for _, name := range []string{"", "forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"} {
+		for _, value := range []string{"", "127.0.0.1"} {
+			r := httptest.NewRequest("GET", "/outbox", nil)
+			r.RemoteAddr, r.Host = "127.0.0.1:1234", "localhost:8080"
+			if name != "" {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			o.Page().ServeHTTP(w, r)
+			require.Equal(t, name == "", w.Code == 200, name)
+			require.Equal(t, name == "", strings.Contains(w.Body.String(), "canary"), name)
+		}
+	}
+}

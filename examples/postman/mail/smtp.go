@@ -2,11 +2,14 @@ package mail
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
 )
@@ -15,8 +18,13 @@ const (
 	// timeout bounds the conversation with the mail server.
 	timeout = 15 * time.Second
 
-	// atOnce is how many conversations there are at a time; more mails wait for their turn.
+	// atOnce is how many conversations there are at a time; more mails wait for their turn. There are as many
+	// again for mails that no person wrote: whoever sends a great many keeps nobody from signing in.
 	atOnce = 8
+
+	// maxWord is how many bytes of a subject one encoded word holds: 75 characters with what is around them
+	// (RFC 2047 section 2).
+	maxWord = 45
 )
 
 // SMTPConfig says how mails get to a mail server.
@@ -30,9 +38,10 @@ type SMTPConfig struct {
 
 // SMTP is a [Sender] that hands mails to a mail server. Make one with [NewSMTP].
 type SMTP struct {
-	client *mail.Client
-	from   string
-	turns  chan struct{}
+	client    *mail.Client
+	from      string
+	turns     chan struct{}
+	automatic chan struct{} // turns as well
 }
 
 // NewSMTP returns a sender. It calls the server with every mail, and hands over neither the password nor
@@ -63,7 +72,7 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 	if err != nil {
 		return nil, errors.New("the mail server can't be used")
 	}
-	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce)}
+	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce), automatic: make(chan struct{}, atOnce)}
 	if _, err := s.compose(Message{To: c.From}); err != nil {
 		return nil, errors.New("the address that mails are from must be an e-mail address")
 	}
@@ -76,9 +85,13 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
+	turns := s.turns
+	if m.Automatic {
+		turns = s.automatic
+	}
 	select {
-	case s.turns <- struct{}{}:
-		defer func() { <-s.turns }()
+	case turns <- struct{}{}:
+		defer func() { <-turns }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -111,7 +124,28 @@ func (s *SMTP) compose(m Message) (*mail.Msg, error) {
 	}
 	msg.SetDate()
 	msg.SetMessageID()
-	msg.Subject(m.Subject)
+	msg.Subject(spell(m.Subject))
 	msg.SetBodyString(mail.TypeTextPlain, m.Text)
 	return msg, nil
+}
+
+// spell spells a subject so that it arrives as it is. What is not ASCII go-mail encodes. Of what is, it loses
+// spaces where it folds lines, and readers take for encoded, and decode, what looks like it.
+func spell(subject string) string {
+	if !strings.Contains(subject, "=?") && !strings.Contains(subject, "  ") && strings.TrimSpace(subject) == subject {
+		return subject
+	}
+	var words []string
+	var word []byte
+	for _, r := range subject {
+		if len(word)+utf8.RuneLen(r) > maxWord {
+			words, word = append(words, encoded(word)), nil
+		}
+		word = utf8.AppendRune(word, r)
+	}
+	return strings.Join(append(words, encoded(word)), " ")
+}
+
+func encoded(word []byte) string {
+	return "=?utf-8?b?" + base64.StdEncoding.EncodeToString(word) + "?="
 }

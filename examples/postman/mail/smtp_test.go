@@ -12,6 +12,7 @@ import (
 	netmail "net/mail"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,6 +74,31 @@ func TestSMTP(t *testing.T) {
 	require.Empty(t, header.Get("Reply-To"))
 }
 
+// TestSMTPSubjects sends subjects that are easily lost on the way, or read as something else.
+func TestSMTPSubjects(t *testing.T) {
+	server := mailtest.Start(t, nil)
+	s := newSMTP(t, server.Addr)
+	for _, subject := range []string{
+		"=?utf-8?q?a=0D=0ABcc:_eve?=", "工资 =?utf-8?b?eA==?=", "1+1=?", "=??==?=", " x", "x ", "two  spaces", "x" + strings.Repeat(" ", 200) + "y",
+		strings.Repeat("a b  ", 50) + "z", strings.Repeat("工", 200) + "  =?", strings.Repeat("x", 255), strings.Repeat("long words ", 20) + "x",
+	} {
+		require.NoError(t, s.Send(t.Context(), Message{To: siti, Subject: subject, Text: "y"}))
+		got := server.Received()
+		require.Len(t, got, 1)
+		head, _, _ := strings.Cut(got[0].Data, "\r\n\r\n")
+		for line := range strings.SplitSeq(head, "\r\n") {
+			require.NotEmpty(t, strings.TrimSpace(line), "RFC 5322 section 3.2.2")
+			if !strings.Contains(subject, strings.Repeat("x", 255)) { // a word that can't be folded
+				require.LessOrEqual(t, len(line), 78, "RFC 5322 section 2.1.1")
+			}
+		}
+		header, _ := read(t, got[0])
+		read, err := new(mime.WordDecoder).DecodeHeader(header.Get("Subject"))
+		require.NoError(t, err)
+		require.Equal(t, subject, read)
+	}
+}
+
 // TestSMTPInjection sends what the service refuses, and a mail must withstand all the same.
 func TestSMTPInjection(t *testing.T) {
 	server := mailtest.Start(t, nil)
@@ -115,7 +141,7 @@ func TestSMTPHangs(t *testing.T) {
 	defer listener.Close()
 	s := newSMTP(t, listener.Addr().String())
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := make(chan error, 2*atOnce)
+	failed := make(chan error, 2*atOnce+1)
 	for range 2 * atOnce {
 		go func() { failed <- s.Send(ctx, Message{To: siti, Subject: "x", Text: "y"}) }()
 	}
@@ -125,6 +151,11 @@ func TestSMTPHangs(t *testing.T) {
 		defer conn.Close()
 	}
 	require.Len(t, s.turns, atOnce)
+	require.NoError(t, listener.(*net.TCPListener).SetDeadline(time.Now().Add(10*time.Second)))
+	go func() { failed <- s.Send(ctx, Message{To: siti, Subject: "Your code", Text: "y", Automatic: true}) }()
+	conn, err := listener.Accept()
+	require.NoError(t, err, "who signs in waits for none of them")
+	defer conn.Close()
 	cancel()
 	for range atOnce {
 		require.ErrorIs(t, <-failed, context.Canceled, "who waits for a turn")

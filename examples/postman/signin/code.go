@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/opengovsg/latchkey/examples/postman/mail"
@@ -21,26 +22,27 @@ const (
 	digits = 6
 
 	// codeLife is how long a code is good for, and maxTries how many guesses it bears. With maxSent codes in
-	// a window, an address takes 25 guesses an hour, of a million.
+	// a window, a mailbox takes 25 guesses an hour, of a million.
 	codeLife = 10 * time.Minute
 	maxTries = 5
 
-	// resend is how long to wait for another code, and maxSent how many are sent to an address until nobody
-	// has asked for a window's length, so that nobody's mailbox can be filled.
+	// resend is how long to wait for another code, and maxSent how many are sent to a mailbox until nobody
+	// has asked for a window's length, so that nobody's can be filled.
 	resend  = 30 * time.Second
 	maxSent = 5
 	window  = time.Hour
 
-	// noting bounds how long it may take to write down what came of a mail.
-	noting = 5 * time.Second
+	// mailing bounds how long it may take to mail a code, and noting, to write down what came of it.
+	mailing = 15 * time.Second
+	noting  = 5 * time.Second
 
 	// maxWaiting is how many addresses may have been sent a code that was not used, so that neither the
 	// mail server nor the database can be flooded.
 	maxWaiting = 1000
 
 	// maxWrong is how many guesses there may be in a window at all the codes that were not used: who guesses
-	// a little at each of many addresses takes some account in the end. No code is sent then, and whoever
-	// watches the log hears of it.
+	// a little at each of many addresses takes some account in the end. No code is sent then, none that was
+	// sent before is looked at, and whoever watches the log hears of it.
 	maxWrong = 300
 )
 
@@ -76,24 +78,39 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	hash := sum(s.keys[0], salt, address, code)
-	if err := s.reserve(ctx, address, salt, hash); err != nil {
+	box := mailbox(address)
+	if err := s.reserve(ctx, box, salt, hash); err != nil {
 		return err
 	}
-	err = s.mail.Send(ctx, letter(address, code))
-	// Whoever asked may have gone meanwhile, and has a mail all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noting)
+	// Whoever asked may go meanwhile: who presses the button twice hangs up the first time, and is told the
+	// second time to wait for the mail.
+	ctx = context.WithoutCancel(ctx)
+	sending, cancel := context.WithTimeout(ctx, mailing)
+	err = s.mail.Send(sending, letter(address, code))
+	cancel()
+	ctx, cancel = context.WithTimeout(ctx, noting)
 	defer cancel()
 	if err != nil {
 		s.onError(r, errors.New("a mail with a code could not be sent")) // the error may quote the address
 		// It does not count, but for the time to wait.
-		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", address, hash); err != nil {
+		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", box, hash); err != nil {
 			return err
 		}
 		return errUnsent
 	}
 	// Only now can it be guessed, and guesses be counted.
-	_, err = s.exec(ctx, "UPDATE postman_codes SET tries = ? WHERE address = ? AND hash = ?", maxTries, address, hash)
+	_, err = s.exec(ctx, "UPDATE postman_codes SET tries = ? WHERE address = ? AND hash = ?", maxTries, box, hash)
 	return err
+}
+
+// mailbox is what codes are kept and counted by. Mail to siti+a@ and siti+b@ goes to siti@ on most servers:
+// they are three owners, and one mailbox to fill. Which of them a code is for, its hash says.
+func mailbox(address string) string {
+	name, domain, _ := strings.Cut(address, "@")
+	if tag := strings.IndexByte(name, '+'); tag > 0 {
+		name = name[:tag]
+	}
+	return name + "@" + domain
 }
 
 // newCode draws each of a million codes as likely as any other.
@@ -106,11 +123,11 @@ func newCode() string {
 }
 
 // reserve writes down that a code is being sent, or refuses.
-func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte) error {
+func (s *SignIn) reserve(ctx context.Context, box string, salt, hash []byte) error {
 	now := s.now()
 	over := now.Add(-window).UnixMicro()
-	var waiting, wrong int64
-	if err := s.row(ctx, "SELECT COUNT(*), COALESCE(SUM(wrong), 0) FROM postman_codes WHERE sent_at > ?", over).Scan(&waiting, &wrong); err != nil {
+	waiting, wrong, err := s.waiting(ctx, now)
+	if err != nil {
 		return err
 	}
 	if wrong >= maxWrong {
@@ -119,12 +136,12 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 	// MySQL assigns from left to right, and the first two need sent_at as it was.
 	n, err := s.exec(ctx, "UPDATE postman_codes SET sent = CASE WHEN sent_at <= ? THEN 1 ELSE sent + 1 END,"+
 		" wrong = CASE WHEN sent_at <= ? THEN 0 ELSE wrong END, salt = ?, hash = ?, sent_at = ?, tries = 0 WHERE address = ? AND sent_at <= ? AND (sent < ? OR sent_at <= ?)",
-		over, over, salt, hash, now.UnixMicro(), address, now.Add(-resend).UnixMicro(), maxSent, over)
+		over, over, salt, hash, now.UnixMicro(), box, now.Add(-resend).UnixMicro(), maxSent, over)
 	if err != nil || n > 0 {
 		return err
 	}
 	var sentAt, sent int64
-	err = s.row(ctx, "SELECT sent_at, sent FROM postman_codes WHERE address = ?", address).Scan(&sentAt, &sent)
+	err = s.row(ctx, "SELECT sent_at, sent FROM postman_codes WHERE address = ?", box).Scan(&sentAt, &sent)
 	switch {
 	case err == nil && sent >= maxSent:
 		return wait(time.UnixMicro(sentAt).Add(window).Sub(now))
@@ -137,11 +154,17 @@ func (s *SignIn) reserve(ctx context.Context, address string, salt, hash []byte)
 		return errBusy
 	}
 	n, err = s.exec(ctx, "INSERT INTO postman_codes (address, salt, hash, sent_at, sent, tries, wrong) VALUES (?, ?, ?, ?, 1, 0, 0) ON CONFLICT DO NOTHING",
-		address, salt, hash, now.UnixMicro())
+		box, salt, hash, now.UnixMicro())
 	if err == nil && n == 0 {
 		return wait(resend)
 	}
 	return err
+}
+
+// waiting counts the addresses whose code was not used, and the guesses at them.
+func (s *SignIn) waiting(ctx context.Context, now time.Time) (addresses, wrong int64, err error) {
+	err = s.row(ctx, "SELECT COUNT(*), COALESCE(SUM(wrong), 0) FROM postman_codes WHERE sent_at > ?", now.Add(-window).UnixMicro()).Scan(&addresses, &wrong)
+	return addresses, wrong, err
 }
 
 // redeem returns who the code was sent to, once. Its error is a [*web.Refusal], or a fault of the database.
@@ -152,28 +175,42 @@ func (s *SignIn) redeem(ctx context.Context, address, code string) (owner string
 	if !wellFormed(code) {
 		return "", errForm
 	}
+	box := mailbox(owner)
 	var salt, hash []byte
 	var sentAt int64
-	err = s.row(ctx, "SELECT salt, hash, sent_at FROM postman_codes WHERE address = ?", owner).Scan(&salt, &hash, &sentAt)
+	err = s.row(ctx, "SELECT salt, hash, sent_at FROM postman_codes WHERE address = ?", box).Scan(&salt, &hash, &sentAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", errCode
 	}
 	if err != nil {
 		return "", err
 	}
-	if !s.now().Before(time.UnixMicro(sentAt).Add(codeLife)) {
+	now := s.now()
+	if !now.Before(time.UnixMicro(sentAt).Add(codeLife)) {
 		return "", errCode
 	}
 	// A try is taken before the code is looked at, or tries at the same time would be more than that.
-	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1, wrong = wrong + 1 WHERE address = ? AND hash = ? AND tries > 0", owner, hash)
+	n, err := s.exec(ctx, "UPDATE postman_codes SET tries = tries - 1, wrong = wrong + 1 WHERE address = ? AND hash = ? AND tries > 0", box, hash)
 	if err != nil {
 		return "", err
 	}
-	if n == 0 || !s.matches(salt, hash, owner, code) {
+	if n == 0 {
+		return "", errCode
+	}
+	// With this one, or who asks for a thousand codes and then guesses at all of them has five thousand
+	// guesses.
+	_, wrong, err := s.waiting(ctx, now)
+	if err != nil {
+		return "", err
+	}
+	if wrong > maxWrong {
+		return "", errTired
+	}
+	if !s.matches(salt, hash, owner, code) {
 		return "", errCode
 	}
 	// Of two with the right code, one deletes it.
-	n, err = s.exec(ctx, "DELETE FROM postman_codes WHERE address = ? AND hash = ?", owner, hash)
+	n, err = s.exec(ctx, "DELETE FROM postman_codes WHERE address = ? AND hash = ?", box, hash)
 	if err != nil {
 		return "", err
 	}

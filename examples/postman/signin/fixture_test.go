@@ -96,16 +96,18 @@ func (h *house) advance(d time.Duration) {
 	h.now = h.now.Add(d)
 }
 
-// Send implements mail.Sender.
-func (h *house) Send(_ context.Context, m mail.Message) error {
+// Send implements mail.Sender. As a conversation with a mail server, it ends with its context.
+func (h *house) Send(ctx context.Context, m mail.Message) error {
 	h.mu.Lock()
 	deliver := h.deliver
 	h.mails = append(h.mails, m)
 	h.mu.Unlock()
 	if deliver != nil {
-		return deliver(m)
+		if err := deliver(m); err != nil {
+			return err
+		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 var (

@@ -3,6 +3,7 @@ package signin
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +53,29 @@ func TestResend(t *testing.T) {
 		_, err := h.redeem(t.Context(), siti, second)
 		require.NoError(t, err)
 		_ = h.code(siti)
+	})
+}
+
+// TestMailbox asks for codes for addresses that lead to one mailbox.
+func TestMailbox(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for i := range maxSent {
+			code := h.code(fmt.Sprintf("siti+%d@agency.gov.sg", i))
+			_, _ = h.refused(siti), h.refused("siti+x+y@agency.gov.sg")
+			for _, address := range []string{siti, "siti+x@agency.gov.sg"} {
+				_, err := h.redeem(t.Context(), address, code)
+				require.ErrorIs(t, err, errCode, "it is another one's")
+			}
+			h.advance(resend)
+		}
+		require.Equal(t, window-resend, h.refused("siti+x@agency.gov.sg"))
+		for _, address := range []string{"siti@other.gov.sg", "siti-x@agency.gov.sg", "+siti@agency.gov.sg", "+ali@agency.gov.sg"} {
+			_ = h.code(address) // of another mailbox
+		}
+		h.advance(window)
+		owner, err := h.redeem(t.Context(), "Siti+X@agency.gov.sg", h.code("siti+x@agency.gov.sg"))
+		require.NoError(t, err)
+		require.Equal(t, "siti+x@agency.gov.sg", owner)
 	})
 }
 
@@ -134,7 +158,7 @@ func TestGuessing(t *testing.T) {
 			require.ErrorIs(t, h.sendCode(t.Context(), h.request(), address), errTired)
 		}
 		_, err = h.redeem(t.Context(), "ali@agency.gov.sg", codeOf(t, h.mails[0]))
-		require.NoError(t, err, "who has a code signs in")
+		require.ErrorIs(t, err, errTired, "a guess can't be told from it before it is looked at")
 		a := h.post("/v1/auth/otp", `{"email":"siti@agency.gov.sg"}`)
 		a.refused(t, 503, "service_unavailable")
 		require.ErrorIs(t, h.faults[0], errTired, "and the log says why")
@@ -143,5 +167,28 @@ func TestGuessing(t *testing.T) {
 		_, err = h.redeem(t.Context(), siti, h.code(siti))
 		require.NoError(t, err)
 		_ = h.code("eve@agency.gov.sg")
+	})
+}
+
+// TestGuessingAtOnce asks for many codes first, and then guesses at all of them at the same time.
+func TestGuessingAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.wait(maxWrong/maxTries-1, maxTries)
+		var codes [50]string
+		for i := range codes {
+			codes[i] = h.code(fmt.Sprintf("q%d@agency.gov.sg", i))
+		}
+		var looked atomic.Int64
+		require.Zero(t, together(t, func(i int) error {
+			_, err := h.redeem(t.Context(), fmt.Sprintf("q%d@agency.gov.sg", i), other(codes[i]))
+			if errors.Is(err, errTired) {
+				return errCode
+			}
+			looked.Add(1)
+			return err
+		}))
+		require.LessOrEqual(t, looked.Load(), int64(maxTries))
+		_, err := h.redeem(t.Context(), "q0@agency.gov.sg", codes[0])
+		require.ErrorIs(t, err, errTired, "the right one is not told from the others")
 	})
 }

@@ -65,10 +65,11 @@ func object(body []byte, members []string) (map[string]string, error) {
 		if _, twice := o[name]; twice {
 			return nil, Invalid(name + " must not be there twice.")
 		}
+		from := dec.InputOffset()
 		if token, err = dec.Token(); err != nil {
 			return nil, noObject
 		}
-		if o[name], ok = token.(string); !ok {
+		if o[name], ok = token.(string); !ok || mangled(o[name], body[from:dec.InputOffset()]) {
 			return nil, Invalid(name + " must be a string.")
 		}
 	}
@@ -79,6 +80,20 @@ func object(body []byte, members []string) (map[string]string, error) {
 		return nil, Invalid("The body must end after the object.")
 	}
 	return o, nil
+}
+
+// mangled reports whether package encoding/json put U+FFFD in place of half a surrogate pair.
+func mangled(s string, raw []byte) bool {
+	spelled := strings.Count(string(raw), "\uFFFD")
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		if i++; raw[i] == 'u' && strings.EqualFold(string(raw[i+1:i+5]), "fffd") {
+			spelled++
+		}
+	}
+	return strings.Count(s, "\uFFFD") != spelled
 }
 
 // maxForm is the size of a form in bytes: an address, a code, and where to go next.

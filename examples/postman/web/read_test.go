@@ -19,6 +19,9 @@ func TestReadObject(t *testing.T) {
 	o, err := read("\r\n\t {\"b\": \"x\\u00e9\\n\", \"a\":\"\"} \n", "Application/JSON; charset=utf-8")
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "", "b": "xé\n"}, o)
+	o, err = read(`{"a":"\ud83d\ude00\\ud800","b":"\uFffd�\\"}`, "application/json")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"a": "😀\\ud800", "b": "\uFFFD\uFFFD\\"}, o)
 	_, err = read(`{"a":"`+strings.Repeat("x", 64-len(`{"a":"","b":""}`))+`","b":""}`, "application/json")
 	require.NoError(t, err)
 
@@ -31,6 +34,7 @@ func TestReadObject(t *testing.T) {
 		`{"a":"x","b":"y","c":"z"}`: "no members but a, b", `{"A":"x","b":"y"}`: "no members but a, b",
 		`{"a":"x","a":"x","b":"y"}`: "a must not be there twice",
 		`{"a":1,"b":"y"}`:           "a must be a string", `{"a":null,"b":"y"}`: "a must be a string", `{"a":{"b":"y"}}`: "a must be a string",
+		`{"a":"\ud800","b":"y"}`: "a must be a string", `{"a":"x","b":"\ufffd\udc00\ud800"}`: "b must be a string",
 		"{\"a\":\"\xff\",\"b\":\"\"}":                          "UTF-8",
 		`{"a":"` + strings.Repeat("x", 60) + `","b":"canary"}`: "at most 64 bytes",
 	} {
