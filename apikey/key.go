@@ -37,33 +37,30 @@ type Key struct {
 }
 
 func keyOf(rec *store.Record) (key Key) {
-	key = Key{
-		ID:            rec.ID,
-		Owner:         rec.Owner,
-		Label:         rec.Label,
-		Hint:          rec.Hint,
-		CreatedAt:     rec.CreatedAt,
-		ExpiresAt:     rec.ExpiresAt,
-		RevokedAt:     rec.RevokedAt,
-		RevokedReason: rec.RevokedReason,
-		scopes:        rec.Scopes,
-		contacts:      rec.Contacts,
-		metadata:      rec.Metadata,
-	}
+	key.fill(rec)
+	return key
+}
+
+// fill makes a zero key that of the record, in its place: a key is large, and every hand it passes through
+// is a copy.
+func (k *Key) fill(rec *store.Record) {
+	k.ID, k.Owner, k.Label, k.Hint = rec.ID, rec.Owner, rec.Label, rec.Hint
+	k.CreatedAt, k.ExpiresAt = rec.CreatedAt, rec.ExpiresAt
+	k.RevokedAt, k.RevokedReason = rec.RevokedAt, rec.RevokedReason
+	k.scopes, k.contacts, k.metadata = rec.Scopes, rec.Contacts, rec.Metadata
 	// Each is a conversion, and most keys have none of them.
 	if !rec.LastUsedAt.IsZero() {
-		key.lastUsedAt = instantOf(rec.LastUsedAt)
+		k.lastUsedAt = instantOf(rec.LastUsedAt)
 	}
 	if !rec.RemindedFor.IsZero() {
-		key.remindedFor = instantOf(rec.RemindedFor)
+		k.remindedFor = instantOf(rec.RemindedFor)
 	}
 	if !rec.RotatedAt.IsZero() {
-		key.rotatedAt = instantOf(rec.RotatedAt)
-		key.activatedAt = instantOf(rec.ActivatedAt)
-		key.priorExpiresAt = instantOf(rec.PriorExpiresAt)
-		key.priorHint = rec.PriorHint
+		k.rotatedAt = instantOf(rec.RotatedAt)
+		k.activatedAt = instantOf(rec.ActivatedAt)
+		k.priorExpiresAt = instantOf(rec.PriorExpiresAt)
+		k.priorHint = rec.PriorHint
 	}
-	return key
 }
 
 // An instant is a time in microseconds from the zero time, which it therefore is at zero.

@@ -109,19 +109,20 @@ func (s *Service) legacyScheme(token string) LegacyScheme {
 
 // verifyLegacy verifies a token of an earlier system. A key that was used before has the alias that is
 // quick to derive, and is a key like any other. One that was not is found by what is slow to derive.
-func (s *Service) verifyLegacy(ctx context.Context, l LegacyScheme, token string) (Key, error) {
+func (s *Service) verifyLegacy(ctx context.Context, l LegacyScheme, token string, rec *store.Record) (superseded bool, err error) {
 	t := newLegacyToken(l, token)
-	rec, found, err := s.aliased(ctx, t.alias)
+	found := false
+	*rec, found, err = s.aliased(ctx, t.alias)
 	if err == nil && !found {
-		rec, found, err = s.derived(ctx, t)
+		*rec, found, err = s.derived(ctx, t)
 	}
 	switch {
 	case err != nil:
-		return s.unverified(err)
+		return false, s.unverified(err)
 	case !found:
-		return s.unknown("", t.secret, "", "")
+		return false, s.unknown("", t.secret, "", "")
 	}
-	return s.verifyRecord(ctx, &rec, t.secret)
+	return s.verifyRecord(ctx, rec, t.secret)
 }
 
 // A legacyToken is a token of an earlier system and what is quick to derive of it.

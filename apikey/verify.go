@@ -37,66 +37,79 @@ var errWrongRecord = errors.New("the store returned another record than asked fo
 // in every process. It writes only when the new token of a rotated key, or one of an earlier system, is
 // first used, and to rehash a key under a new pepper, once for each, and a failure to do so fails nothing.
 // That the key was used is noted in memory; see [Service.Run].
-func (s *Service) Verify(ctx context.Context, token string) (Key, error) {
-	if err := s.ready(ctx); err != nil {
+func (s *Service) Verify(ctx context.Context, token string) (key Key, err error) {
+	var rec store.Record
+	superseded, err := s.verify(ctx, token, &rec)
+	if err != nil {
 		return Key{}, err
+	}
+	key.fill(&rec)
+	key.superseded = superseded
+	return key, nil
+}
+
+// verify reads the record that a token opens into rec, which is large, so that every hand it went through
+// would be a copy. It reports whether the token is the one before the last rotation.
+func (s *Service) verify(ctx context.Context, token string, rec *store.Record) (superseded bool, err error) {
+	if err := s.ready(ctx); err != nil {
+		return false, err
 	}
 	id, secret, ok := s.format.parse(token)
 	if !ok {
 		if l := s.legacyScheme(token); l != nil {
-			return s.verifyLegacy(ctx, l, token)
+			return s.verifyLegacy(ctx, l, token, rec)
 		}
 		s.stats.malformed.Add(1)
-		return Key{}, ErrMalformed
+		return false, ErrMalformed
 	}
-	rec, err := s.store.Get(ctx, id)
+	*rec, err = s.store.Get(ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return s.unknown(id, secret, "", "")
+		return false, s.unknown(id, secret, "", "")
 	case err != nil:
-		return s.unverified(err)
+		return false, s.unverified(err)
 	case rec.ID != id || rec.Owner == "":
-		return s.unverified(errWrongRecord)
+		return false, s.unverified(errWrongRecord)
 	case rec.Prefix != s.format.prefix:
 		// Before its scheme is looked at: another environment's pepper is none of ours.
-		return s.unknown(id, secret, "", "")
+		return false, s.unknown(id, secret, "", "")
 	}
-	return s.verifyRecord(ctx, &rec, secret)
+	return s.verifyRecord(ctx, rec, secret)
 }
 
 // verifyRecord verifies a secret against the record that its token found.
-func (s *Service) verifyRecord(ctx context.Context, rec *store.Record, secret string) (Key, error) {
+func (s *Service) verifyRecord(ctx context.Context, rec *store.Record, secret string) (superseded bool, err error) {
 	id := rec.ID
 	d, known := s.hasher.sum(rec.Scheme, secret)
 	if !known {
 		if strings.HasPrefix(rec.Scheme, schemeLegacy) {
-			return s.unknown(id, secret, "", "")
+			return false, s.unknown(id, secret, "", "")
 		}
 		if now, err := s.clock(); err == nil && !rec.Active(now) {
 			// Its pepper may have gone, since it opens nothing any more.
-			return s.unknown(id, secret, "", "")
+			return false, s.unknown(id, secret, "", "")
 		}
-		return s.unverified(noPepper(id, rec.Scheme))
+		return false, s.unverified(noPepper(id, rec.Scheme))
 	}
 	if len(rec.Hash) != len(d) {
-		return s.refused(id, ErrCorrupt)
+		return false, s.refused(id, ErrCorrupt)
 	}
 	current := d.equal(rec.Hash)
 	switch {
 	case !current && rec.PriorHash == "":
-		return s.unknown(id, secret, rec.Scheme, "")
+		return false, s.unknown(id, secret, rec.Scheme, "")
 	case current && !rec.RevokedAt.IsZero():
-		return s.refused(id, ErrRevoked)
+		return false, s.refused(id, ErrRevoked)
 	}
 	// Read after the store answered, however long that took: what expired meanwhile is expired.
 	now, err := s.clock()
 	switch {
 	case err != nil:
-		return s.unverified(err)
+		return false, s.unverified(err)
 	case !current:
-		return s.verifyPrior(ctx, rec, secret, &d, now)
+		return true, s.verifyPrior(ctx, rec, secret, &d, now)
 	case rec.Expired(now):
-		return s.refused(id, ErrExpired)
+		return false, s.refused(id, ErrExpired)
 	case rec.Pending():
 		*rec = s.activated(ctx, *rec, now)
 	}
@@ -105,15 +118,12 @@ func (s *Service) verifyRecord(ctx context.Context, rec *store.Record, secret st
 			rec.Scheme, rec.Hash = s.hasher.hash(secret)
 		})
 	}
-	if err := s.verified(ctx, rec, now); err != nil {
-		return Key{}, err
-	}
-	return keyOf(rec), nil
+	return false, s.verified(ctx, rec, now)
 }
 
 // verifyPrior verifies a secret that is not the one of the key, and that d hashes under the scheme of
 // that one, against the secret before the last rotation.
-func (s *Service) verifyPrior(ctx context.Context, rec *store.Record, secret string, d *digest, now time.Time) (Key, error) {
+func (s *Service) verifyPrior(ctx context.Context, rec *store.Record, secret string, d *digest, now time.Time) error {
 	if rec.PriorScheme != rec.Scheme {
 		prior, known := s.hasher.sum(rec.PriorScheme, secret)
 		if !known && (strings.HasPrefix(rec.PriorScheme, schemeLegacy) || rec.PriorExpired(now) || !rec.Active(now)) {
@@ -144,20 +154,14 @@ func (s *Service) verifyPrior(ctx context.Context, rec *store.Record, secret str
 			rec.PriorScheme, rec.PriorHash = s.hasher.hash(secret)
 		})
 	}
-	if err := s.verified(ctx, rec, now); err != nil {
-		return Key{}, err
-	}
-	key := keyOf(rec)
-	key.superseded = true
-	return key, nil
+	return s.verified(ctx, rec, now)
 }
 
 // verified notes that the token of a record is accepted.
 func (s *Service) verified(ctx context.Context, rec *store.Record, now time.Time) error {
 	// A store that overlooks its context must not have a handler run for a client that has gone.
 	if err := ctx.Err(); err != nil {
-		_, err = s.unverified(err)
-		return err
+		return s.unverified(err)
 	}
 	s.usage.note(rec.ID, rec.LastUsedAt, now)
 	s.stats.verified.add(rec.ID)
@@ -165,26 +169,26 @@ func (s *Service) verified(ctx context.Context, rec *store.Record, now time.Time
 }
 
 // unverified answers that nobody could tell.
-func (s *Service) unverified(err error) (Key, error) {
+func (s *Service) unverified(err error) error {
 	s.stats.unavailable.Add(1)
 	if errors.Is(err, ErrUnavailable) {
-		return Key{}, err
+		return err
 	}
-	return Key{}, unavailable(err)
+	return unavailable(err)
 }
 
 func noPepper(id, scheme string) error {
 	return fmt.Errorf("key %s is hashed as %q, for which no pepper is configured", id, scheme)
 }
 
-func (s *Service) refused(id string, reason error) (Key, error) {
+func (s *Service) refused(id string, reason error) error {
 	s.stats.refused(reason)
-	return Key{}, &RefusedError{id, reason}
+	return &RefusedError{id, reason}
 }
 
 // unknown refuses a token of which the secret was hashed under the given schemes alone, where not
 // empty, after the rest of the work: what a refusal costs must not tell which ids exist.
-func (s *Service) unknown(id, secret, hashed, prior string) (Key, error) {
+func (s *Service) unknown(id, secret, hashed, prior string) error {
 	s.hasher.spend(secret, hashed, prior)
 	return s.refused(id, ErrUnknown)
 }

@@ -65,7 +65,8 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error)
 		if !q.Match(&e.rec) {
 			continue
 		}
-		if recs = append(recs, e.record()); len(recs) == q.Limit {
+		recs = append(recs, store.Record{})
+		if e.copyTo(&recs[len(recs)-1]); len(recs) == q.Limit {
 			break
 		}
 	}

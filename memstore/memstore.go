@@ -50,10 +50,11 @@ func newEntry(rec store.Record) *entry {
 	return &entry{rec, &hash, &prior}
 }
 
-func (e *entry) record() (rec store.Record) {
-	rec = e.rec
+// copyTo writes the record to where it is wanted: a record is large, and every hand it passes through
+// is a copy.
+func (e *entry) copyTo(rec *store.Record) {
+	*rec = e.rec
 	rec.Hash, rec.PriorHash = store.Hash(*e.hash), store.Hash(*e.prior)
-	return
 }
 
 // shard picks by the end of the id, which is random.
@@ -66,7 +67,7 @@ func (s *Store) shard(id string) *shard {
 }
 
 // Get implements [store.Store]. It allocates nothing.
-func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
+func (s *Store) Get(ctx context.Context, id string) (rec store.Record, err error) {
 	if err := ctx.Err(); err != nil {
 		return store.Record{}, err
 	}
@@ -77,7 +78,8 @@ func (s *Store) Get(ctx context.Context, id string) (store.Record, error) {
 	if e == nil {
 		return store.Record{}, store.ErrNotFound
 	}
-	return e.record(), nil // which is never changed, only replaced
+	e.copyTo(&rec) // an entry is never changed, only replaced
+	return rec, nil
 }
 
 // Create implements [store.Store].
