@@ -109,14 +109,19 @@ func floorIssue() (token string, digest [32]byte) {
 	return string(b), digest
 }
 
-func BenchmarkFloorVerify(b *testing.B) {
-	f := floor{make(map[string]floorRecord)}
-	var tokens []string
-	for range 1000 {
+// newFloor returns a floor that knows n tokens.
+func newFloor(n int) (f floor, tokens []string) {
+	f = floor{make(map[string]floorRecord)}
+	for range n {
 		token, digest := floorIssue()
 		f.digests[token[13:33]] = floorRecord{digest, time.Now().Add(time.Hour)}
 		tokens = append(tokens, token)
 	}
+	return f, tokens
+}
+
+func BenchmarkFloorVerify(b *testing.B) {
+	f, tokens := newFloor(1000)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if !f.verify(tokens[i%len(tokens)]) {
