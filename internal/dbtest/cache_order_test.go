@@ -1,11 +1,13 @@
 package dbtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -164,6 +166,25 @@ func relaxed(ops []porcupine.Operation, oneProcess bool) []porcupine.Operation {
 	return slices.AppendSeq(slices.AppendSeq(out, maps.Values(last)), maps.Values(first))
 }
 
+// told returns the operations in the order of their calls, with their tokens as numbers.
+func told(ops []porcupine.Operation) string {
+	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	numbers := map[string]int{"": 0}
+	number := func(token string) int {
+		if _, ok := numbers[token]; !ok {
+			numbers[token] = len(numbers)
+		}
+		return numbers[token]
+	}
+	var b strings.Builder
+	for _, o := range ops {
+		op, r := o.Input.(Op), o.Output.(Result)
+		fmt.Fprintf(&b, "%s to %s by %d: %s %d %s %d\n", time.Duration(o.Call), time.Duration(o.Return), o.ClientId,
+			op.Kind, number(op.Token), r.Outcome, number(r.Token))
+	}
+	return b.String()
+}
+
 // With a cache in front, whatever several goroutines see of a key that is verified, rotated and revoked can
 // be explained by one order, in one process at once and across two within the age that answers may have.
 func TestCacheOrder(t *testing.T) {
@@ -175,7 +196,8 @@ func TestCacheOrder(t *testing.T) {
 		seen := make(map[string]int)
 		for range rounds {
 			ops := recordCached(t, instances)
-			require.True(t, porcupine.CheckOperations(cachedOrder, relaxed(ops, len(instances) == 1)), "%+v", ops)
+			explained := relaxed(ops, len(instances) == 1)
+			require.True(t, porcupine.CheckOperations(cachedOrder, explained), "no order explains this:\n%s", told(explained))
 			for _, op := range ops {
 				seen[op.Input.(Op).Kind+" "+op.Output.(Result).Outcome]++
 			}
