@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/opengovsg/latchkey/internal/bench/scratch"
 )
 
 // TestMain is the process of a server where start runs it as one.
@@ -100,7 +102,7 @@ func TestQuantiles(t *testing.T) {
 
 // What can't be measured leaves no page behind.
 func TestRunFails(t *testing.T) {
-	t.Setenv(postgresVariable, "postgres://127.0.0.1:1/none")
+	t.Setenv(scratch.PostgresVariable, "postgres://127.0.0.1:1/none")
 	out := filepath.Join(t.TempDir(), "page.md")
 	require.ErrorContains(t, run(t.Context(), []string{"-quick", "-out", out}, io.Discard), postgres)
 	require.NoFileExists(t, out)

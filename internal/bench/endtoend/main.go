@@ -18,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/opengovsg/latchkey/internal/bench/scratch"
 )
 
 func main() {
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 // subjects returns the names of the servers that can be measured here, the bare one first.
 func subjects() []string {
 	names := []string{bare, memory}
-	if os.Getenv(postgresVariable) != "" {
+	if os.Getenv(scratch.PostgresVariable) != "" {
 		names = append(names, postgres, cached)
 	}
 	return names

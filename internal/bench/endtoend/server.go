@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -11,17 +10,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/bearer"
+	"github.com/opengovsg/latchkey/internal/bench/scratch"
 	"github.com/opengovsg/latchkey/memstore"
 	"github.com/opengovsg/latchkey/sqlstore"
 	"github.com/opengovsg/latchkey/store"
@@ -34,9 +30,8 @@ const (
 	postgres = "guard, keys in PostgreSQL"
 	cached   = "guard, keys in PostgreSQL, with keycache"
 
-	postgresVariable = "LATCHKEY_POSTGRES_DSN"
-	keyCount         = 1000
-	owner            = "user_42"
+	keyCount = 1000
+	owner    = "user_42"
 )
 
 // A greeting is what a server says once it serves.
@@ -109,32 +104,17 @@ func openStore(ctx context.Context, name string) (store.Store, func() error, err
 	if name == bare || name == memory {
 		return new(memstore.Store), func() error { return nil }, nil
 	}
-	dsn := os.Getenv(postgresVariable)
-	admin, err := sql.Open("pgx", dsn)
+	dsn, drop, err := scratch.Postgres(ctx)
 	if err != nil {
-		return nil, nil, errors.New(postgresVariable + " is no data source name")
-	}
-	schema := "latchkey_" + strings.ToLower(rand.Text())
-	if _, err := admin.ExecContext(ctx, "CREATE SCHEMA "+schema); err != nil {
 		return nil, nil, err
 	}
-	u, err := url.Parse(dsn)
+	db, err := sql.Open("pgx", dsn)
 	if err != nil {
-		return nil, nil, errors.New(postgresVariable + " is no URL")
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	db, err := sql.Open("pgx", u.String())
-	if err != nil {
-		return nil, nil, errors.New(postgresVariable + " is no data source name")
+		return nil, nil, errors.Join(err, drop())
 	}
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16)
-	closeAll := func() error {
-		_, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE")
-		return errors.Join(db.Close(), err, admin.Close())
-	}
+	closeAll := func() error { return errors.Join(db.Close(), drop()) }
 	st, err := sqlstore.New(db, sqlstore.Postgres, sqlstore.Config{})
 	if err == nil {
 		err = st.Migrate(ctx)
