@@ -45,7 +45,7 @@ var (
 	noCredentials = newAnswer(http.StatusUnauthorized, "",
 		"This resource needs an API key, sent as: Authorization: Bearer <key>")
 	invalidRequest = newAnswer(http.StatusBadRequest, "invalid_request",
-		"The Authorization header must be sent once, as: Authorization: Bearer <key>")
+		"The Authorization header must be sent once, as: Authorization: Bearer <key>. A key has letters, digits and -._~+/ alone.")
 	invalidToken = newAnswer(http.StatusUnauthorized, "invalid_token",
 		"The API key is not valid.")
 	insufficientScope = newAnswer(http.StatusForbidden, "insufficient_scope",

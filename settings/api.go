@@ -114,7 +114,7 @@ func (s *Settings) createJSON(w http.ResponseWriter, r *http.Request, owner stri
 	label, err1 := o.text("label")
 	contacts, err2 := o.texts("notification_contacts")
 	days, err3 := o.number("expires_in_days", maxDays)
-	if err := first(err1, err2, err3, s.wantContacts(contacts)); err != nil {
+	if err := first(err1, err2, err3, wantLabel(label), s.wantContacts(contacts)); err != nil {
 		return err
 	}
 	token, key, err := s.keys.Issue(r.Context(), apikey.Request{
@@ -130,6 +130,14 @@ func (s *Settings) createJSON(w http.ResponseWriter, r *http.Request, owner stri
 	v := s.view(key)
 	v.PlainTextKey = token.Reveal()
 	reply(w, http.StatusCreated, v)
+	return nil
+}
+
+// wantLabel refuses a key without a label before anything else that is missing is looked at.
+func wantLabel(label string) error {
+	if label == "" {
+		return &fieldError{"Label", "must be there"}
+	}
 	return nil
 }
 
@@ -174,6 +182,9 @@ func (s *Settings) rotateJSON(w http.ResponseWriter, r *http.Request, ref apikey
 	hint, err3 := o.text("last_five")
 	if err := first(err1, err2, err3); err != nil {
 		return err
+	}
+	if immediately && grace != 0 {
+		return &fieldError{"grace_seconds", "must not be there where immediately is true"}
 	}
 	if _, seen := o["last_five"]; seen && hint == "" {
 		if err := s.unhinted(r.Context(), ref); err != nil {

@@ -158,6 +158,23 @@ func TestAPIRefusesRotations(t *testing.T) {
 	require.False(t, rotated)
 }
 
+// TestAPIMessages holds the messages to the names and the limits of the API, and not of the library below.
+func TestAPIMessages(t *testing.T) {
+	s := newSite(t)
+	_, key := s.issue("alice", "x")
+	for body, message := range map[string]string{
+		`{}`: "label must be there.",
+		`{"label":"x","notification_contacts":["a@agency.gov.sg"],"expires_in_days":367}`: "expires_in_days must be at most 366 days.",
+	} {
+		require.Equal(t, message, s.call("alice", "POST", "/", body).refused(t, 400, "api_validation"))
+	}
+	require.Equal(t, "grace_seconds must not be there where immediately is true.",
+		s.call("alice", "POST", "/"+key.ID+"/rotate", `{"grace_seconds":60,"immediately":true}`).refused(t, 400, "api_validation"))
+	a := s.press("alice", "/"+key.ID+"/contacts", "contacts", "a@agency.gov.sg, b@agency.gov.sg")
+	require.Equal(t, 400, a.status)
+	require.Contains(t, a.body, "Put each address on a line of its own.")
+}
+
 // TestAPINotFound asks for keys of others and for none, in every way, and finds the answers alike and
 // nothing changed.
 func TestAPINotFound(t *testing.T) {

@@ -64,7 +64,11 @@ var fields = map[string]struct{ id, name string }{
 // problems returns what to show of a refusal on a form.
 func (a refusal) problems() []problem {
 	if f, ok := fields[a.field]; ok {
-		return []problem{{f.id, f.name + " " + a.problem + "."}}
+		message := f.name + " " + a.problem + "."
+		if a.field == "Contacts" {
+			message += " Put each address on a line of its own."
+		}
+		return []problem{{f.id, message}}
 	}
 	return []problem{{"", a.message}}
 }
@@ -101,6 +105,28 @@ func (s *Settings) expiries(chosen string) []choice {
 		}
 	}
 	return choices
+}
+
+// life returns which of the lives offered was chosen for the key, or 0 where it was none of them: whoever wanted
+// a key for 30 days wants its replacement for no longer.
+func (s *Settings) life(key apikey.Key) time.Duration {
+	began := key.CreatedAt
+	if h, ok := key.Handover(); ok {
+		began = h.RotatedAt
+	}
+	for _, expiry := range s.config.Expiries {
+		if (key.ExpiresAt.Sub(began) - expiry).Abs() < time.Second {
+			return expiry
+		}
+	}
+	return 0
+}
+
+func lifeText(life time.Duration) string {
+	if life == 0 {
+		return ""
+	}
+	return duration(life)
 }
 
 // immediately is the choice of no overlap.

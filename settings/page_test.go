@@ -116,6 +116,24 @@ func TestPageExpiry(t *testing.T) {
 	key, err := s.keys.Verify(t.Context(), tokenText.FindString(a.body))
 	require.NoError(t, err)
 	require.Equal(t, s.clock().Add(30*day), key.ExpiresAt)
+
+	// Its replacement lives as long, also the replacement of that one, and the page says so before.
+	for range 2 {
+		s.advance(10 * day)
+		require.Contains(t, s.open("alice", "/"+key.ID).body, "You get a new key, good for 30 days from now.")
+		a = s.press("alice", "/"+key.ID+"/rotate", "seen", key.Hint, "grace", "none")
+		key, err = s.keys.Verify(t.Context(), tokenText.FindString(a.body))
+		require.NoError(t, err)
+		require.Equal(t, s.clock().Add(30*day).Truncate(time.Microsecond), key.ExpiresAt)
+	}
+
+	// A life that is none of those offered is renewed by the service's default.
+	_, other := s.issue("alice", "other")
+	_, err = s.keys.Update(t.Context(), apikey.Ref{Owner: "alice", ID: other.ID}, apikey.Changes{ExpiresAt: s.clock().Add(7 * day)})
+	require.NoError(t, err)
+	require.Contains(t, s.open("alice", "/"+other.ID).body, "You get a new key with a new expiry date.")
+	require.Equal(t, 200, s.press("alice", "/"+other.ID+"/rotate", "seen", other.Hint, "grace", "none").status)
+	require.Equal(t, s.clock().Add(180*day).Truncate(time.Microsecond), s.get(other).ExpiresAt)
 }
 
 func TestPageContacts(t *testing.T) {

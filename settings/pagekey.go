@@ -97,6 +97,7 @@ type keyForm struct {
 	Saved    bool
 	Contacts string
 	Graces   []choice
+	Life     string // of a replacement, where it is that of the key
 }
 
 // key shows one key and what can be done with it.
@@ -120,6 +121,7 @@ func (v *visit) showKey(status int, key apikey.Key, problems []problem) {
 		Saved:    v.r.URL.Query().Has("saved"),
 		Contacts: contacts,
 		Graces:   v.graces(v.field("grace"), r.State == stateRotating),
+		Life:     lifeText(v.life(key)),
 	})
 }
 
@@ -143,10 +145,15 @@ func (v *visit) rotate(id string) {
 	if err == nil && r.Hint == "" {
 		err = v.unhinted(v.r.Context(), v.ref(id))
 	}
+	var key apikey.Key
+	if err == nil {
+		key, err = v.keys.Get(v.r.Context(), v.ref(id))
+	}
 	if err != nil {
 		v.failKey(id, err)
 		return
 	}
+	r.ExpiresIn = v.life(key)
 	token, key, err := v.keys.Rotate(v.r.Context(), v.ref(id), r)
 	if err != nil {
 		v.failKey(id, err)

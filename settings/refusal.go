@@ -81,6 +81,9 @@ func (s *Settings) refuse(r *http.Request, err error) refusal {
 			return invalid(field.field, field.problem)
 		}
 		if arg, ok := errors.AsType[*apikey.ArgumentError](err); ok && members[arg.Field] != "" {
+			if _, most, ok := strings.Cut(arg.Problem, " to "); ok && arg.Field == "ExpiresIn" {
+				return invalid(arg.Field, "must be at most "+most) // the least is a second, which nobody can ask for
+			}
 			return invalid(arg.Field, arg.Problem)
 		}
 		answer = faulty // such as scopes that the service doesn't grant

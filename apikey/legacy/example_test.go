@@ -31,15 +31,13 @@ func Example() {
 	}}
 	now := func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }
 
-	postman, err := legacy.NewPostman(salt, "v1")
+	postman, err := legacy.NewPostman(salt, "v1") // or NewSHA256, where the SHA-256 of the token was kept
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := apikey.New(st, apikey.Config{
-		Prefix: "postman_live",
-		Legacy: []apikey.LegacyScheme{postman},
-		Now:    now,
-	})
+	config := apikey.Config{Prefix: "postman_live", Legacy: []apikey.LegacyScheme{postman}}
+	config.Now = now
+	keys, err := apikey.New(st, config)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -64,6 +64,34 @@ func TestPostmanRecognizes(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { p.Recognizes(rows[0].Token) }))
 }
 
+// FuzzPostman holds that what is recognised is spelled back to itself from its parts, so that no two
+// spellings are one token, and that it can stand in a header.
+func FuzzPostman(f *testing.F) {
+	const secret = "f7BZybYzx96wr+OYaq95UENTGAtZ4bzigvCO/zidSYr5"
+	for _, token := range []string{
+		"alice_v1_" + secret, "alice_v1_" + secret[:42] + "B=", "tan.ah-kow+x_v1_" + secret, "alice_v1_" + secret[:42] + "==", "alice_v1_" + secret + "_x", "a_b_v1_" + secret,
+		"alice_v1_" + secret[:40] + "\r\n" + secret[42:], "alice_v1_" + strings.Repeat("A", 72), "alice_v1_" + strings.Repeat("A", 76), "_v1_" + secret,
+	} {
+		f.Add(token)
+	}
+	p, err := legacy.NewPostman("$2b$04$CCCCCCCCCCCCCCCCCCCCC.", "v1")
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, token string) {
+		if !p.Recognizes(token) {
+			return
+		}
+		parts := strings.Split(token, "_")
+		require.Len(t, parts, 3)
+		raw, err := base64.StdEncoding.Strict().DecodeString(parts[2])
+		require.NoError(t, err)
+		require.Equal(t, token, parts[0]+"_v1_"+base64.StdEncoding.EncodeToString(raw))
+		require.Regexp(t, `^[A-Za-z0-9._~+/-]{1,64}_v1_[A-Za-z0-9+/]+=*$`, token)
+		kept, err := p.Derive(t.Context(), token)
+		require.NoError(t, err)
+		require.True(t, p.Keeps(kept), kept)
+	})
+}
+
 // What is kept of no token would be taken over as a key that nothing opens.
 func TestPostmanKeeps(t *testing.T) {
 	salt, rows := servicetest.PostmanRows(t, vectors)

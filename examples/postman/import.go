@@ -128,6 +128,9 @@ func importInto(ctx context.Context, from *sql.DB, to *database.Database, c impo
 	}
 	report, err := i.Run(ctx)
 	meter.end()
+	if err != nil && report.Read == 0 {
+		return err // it could not begin, and there is nothing to tell of
+	}
 	tell(out, report, refused)
 	lines.Flush()
 	switch {
@@ -136,7 +139,7 @@ func importInto(ctx context.Context, from *sql.DB, to *database.Database, c impo
 	case lines.Error() != nil:
 		return fmt.Errorf("-report: %w", lines.Error())
 	case report.Refused > 0:
-		return fmt.Errorf("%d rows were refused: mend them and run it again, or tell their owners", report.Refused)
+		return fmt.Errorf("%d rows were refused, for the reasons above: mend them and run it again, or tell their owners", report.Refused)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ SELECT i, 1, 'canary', 'canary' || i, 'abcde', '2026-11-01', '2026-11-01', '2027
 	file := filepath.Join(t.TempDir(), "report.csv")
 	args := []string{"-from", source.DSN, "-dsn", databasetest.SQLite(t), "-report", file, "-batch", "7"}
 	out, err := imported(t, args...)
-	require.EqualError(t, err, "30 rows were refused: mend them and run it again, or tell their owners")
+	require.EqualError(t, err, "30 rows were refused, for the reasons above: mend them and run it again, or tell their owners")
 	require.Regexp(t, `\b6 imported\n +0 there.*\n +1 deleted.*\n +1 expired.*\n +0 revoked.*\n +30 refused\n +38 read`, out)
 	require.Equal(t, 20, strings.Count(out, ": hash must be spelled like what postman kept of its tokens\n"))
 	require.Contains(t, out, "  id 101: hash")
@@ -102,6 +102,14 @@ func TestImportInterrupted(t *testing.T) {
 	report, err := imported(t, "-from", source.DSN, "-dsn", dsn, "-after", "5000")
 	require.NoError(t, err)
 	require.Regexp(t, `\b800 imported\n(.*\n)* +1000 read in`, report)
+}
+
+// An import that can't begin says why, and reports nothing of rows.
+func TestImportThatCannotBegin(t *testing.T) {
+	out, err := imported(t, "-from", databasetest.Postgres(t), "-dsn", databasetest.SQLite(t))
+	require.ErrorContains(t, err, "the earlier system's tables")
+	require.NotContains(t, err.Error(), "run it again")
+	require.Empty(t, out)
 }
 
 type writer func(string)

@@ -227,7 +227,11 @@ func TestImportedKeysInTheService(t *testing.T) {
 	dsn := databasetest.SQLite(t)
 	_, err := imported(t, "-from", source.DSN, "-dsn", dsn)
 	require.NoError(t, err)
+	forgotten := start(t, dsn, func(o *options) { o.now = noon })
+	require.Contains(t, forgotten.out.String(), "There are 7 keys of the earlier system whose tokens are refused, since POSTMAN_LEGACY_SALT is not set.")
+	require.NoError(t, forgotten.end())
 	s := start(t, dsn, func(o *options) { o.legacySalt, o.now = v.Salt, noon })
+	require.NotContains(t, s.out.String(), "POSTMAN_LEGACY_SALT")
 	for _, r := range v.Rows[4:6] {
 		c := s.client()
 		c.token = r.Token

@@ -117,7 +117,7 @@ func (o *options) listen(ctx context.Context) (net.Listener, error) {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("can't listen at -addr, is the port free? %w", err)
+		return nil, fmt.Errorf("can't listen at -addr: %w", err)
 	}
 	if tcp, ok := listener.Addr().(*net.TCPAddr); o.dev && (!ok || !tcp.IP.IsLoopback()) {
 		return nil, errors.Join(errors.New("-dev is for this machine only: -addr must be a loopback address, such as 127.0.0.1:8080"), listener.Close())

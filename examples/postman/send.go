@@ -92,7 +92,7 @@ func (s *service) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, mail.ErrRefused):
 		answer = &web.Refusal{Status: http.StatusBadRequest, Code: "invalid_recipient", Message: "The mail server refuses the recipient."}
 	default:
-		s.fault(r, errors.New("a mail could not be sent")) // the error may quote the address
+		s.fault(r, errors.New("a mail could not be sent: "+mail.Cause(err)))
 		answer = web.Unavailable("The mail could not be sent. Try again shortly.")
 	}
 	web.Refuse(w, answer)

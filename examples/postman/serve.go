@@ -66,6 +66,9 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("the database can't be made ready: %w", err)
 	}
+	if err := s.warn(ctx, out, o); err != nil {
+		return err
+	}
 	announce(out, o, db, listener.Addr())
 
 	// The last requests are the last uses of keys, so the recording of uses ends after them.
@@ -155,6 +158,21 @@ func announce(out io.Writer, o options, db *database.Database, addr net.Addr) {
 		b.WriteString("This is for trying things out, never for production: whoever is on this machine can sign in as anybody.\n")
 	}
 	io.WriteString(out, b.String())
+}
+
+// warn says that keys of the earlier system are kept out for lack of the salt.
+func (s *service) warn(ctx context.Context, out io.Writer, o options) error {
+	if o.legacySalt != "" {
+		return nil
+	}
+	counts, err := s.keys.CountAll(ctx)
+	if err != nil {
+		return fmt.Errorf("the keys can't be counted: %w", err)
+	}
+	if counts.Legacy > 0 {
+		fmt.Fprintf(out, "There are %d keys of the earlier system whose tokens are refused, since POSTMAN_LEGACY_SALT is not set.\n", counts.Legacy)
+	}
+	return nil
 }
 
 // sender returns what sends the mails, and the outbox if that is what keeps them.

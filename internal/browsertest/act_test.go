@@ -1,6 +1,7 @@
 package browsertest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -74,7 +75,7 @@ func (b *tab) find(role, name string) cdp.BackendNodeID {
 	return found[0]
 }
 
-// click presses the mouse in the middle of an element, wherever that is.
+// click presses the mouse, or a finger, in the middle of an element, wherever that is.
 func (b *tab) click(role, name string) {
 	b.Helper()
 	b.clickNode(dom.ScrollIntoViewIfNeededParams{BackendNodeID: b.find(role, name)})
@@ -88,11 +89,22 @@ func (b *tab) clickOn(expression string) {
 
 func (b *tab) clickNode(n dom.ScrollIntoViewIfNeededParams) {
 	b.Helper()
+	x, y := b.place(n)
+	press := chromedp.MouseClickXY(x, y)
+	if b.touch {
+		press = chromedp.TapXY(x, y)
+	}
+	require.NoError(b, chromedp.Do(b.ctx, press))
+}
+
+// place brings an element onto the screen, and returns where its middle is.
+func (b *tab) place(n dom.ScrollIntoViewIfNeededParams) (x, y float64) {
+	b.Helper()
 	call(b, dom.ScrollIntoViewIfNeeded, n)
 	r := call(b, dom.GetContentQuads, dom.GetContentQuadsParams{BackendNodeID: n.BackendNodeID, ObjectID: n.ObjectID})
 	require.NotEmpty(b, r.Quads, "what is to be clicked has no place")
 	q := r.Quads[0]
-	require.NoError(b, chromedp.Do(b.ctx, chromedp.MouseClickXY((q[0]+q[4])/2, (q[1]+q[5])/2)))
+	return (q[0] + q[4]) / 2, (q[1] + q[5]) / 2
 }
 
 // follow clicks what leads to another page.
@@ -153,9 +165,14 @@ func (b *tab) focus() string {
 	return said(r.Nodes[0])
 }
 
-// back goes back in the history by one.
+// back goes back in the history by one, to whatever the browser has or gets of that page.
 func (b *tab) back() {
 	b.Helper()
 	h := call(b, page.GetNavigationHistory, cdp.Empty{})
 	call(b, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: h.Entries[h.CurrentIndex-1].ID})
+	b.eventually("the page before", func(ctx context.Context, t *chromedp.Target) (bool, error) {
+		now, err := cdp.Call(ctx, t, page.GetNavigationHistory, cdp.Empty{})
+		return now.CurrentIndex == h.CurrentIndex-1, err
+	})
+	b.until("the page before", `document.readyState === "complete"`)
 }

@@ -39,7 +39,9 @@ func (b *tab) findings(script string) []string {
 		require.Nil(b, r.ExceptionDetails)
 		return r.Result.Value
 	}
-	run(script + "\n;true")
+	if string(run(`typeof axe`)) == `"undefined"` { // on this page
+		run(script + "\n;true")
+	}
 	var result struct {
 		Violations, Incomplete []struct {
 			ID, Impact string

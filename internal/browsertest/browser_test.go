@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait for what is to happen, so that what never does fails and hangs nothing.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // required says that a test may not be skipped for want of a program.
 var required = os.Getenv("LATCHKEY_REQUIRE_BROWSER") == "1"

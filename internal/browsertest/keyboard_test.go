@@ -147,19 +147,3 @@ func TestSkipLink(t *testing.T) {
 	b.press(kb.Enter)
 	require.Equal(t, `link "Generate API key"`, b.tab())
 }
-
-// TestPressedTwice sends a form once however often its button is pressed.
-func TestPressedTwice(t *testing.T) {
-	t.Parallel()
-	b := open(t, newSite(t))
-	b.signIn()
-	b.follow("link", "Generate API key")
-	b.fill("Label", "HR reminders")
-	b.fill("Contact e-mails", "hr@agency.gov.sg")
-	b.leads(func() {
-		eval[bool](b, `document.querySelector("button").click(), document.querySelector("button").click(), true`)
-	})
-	b.heading("Your new API key")
-	b.visit(b.site.page)
-	require.Len(t, b.labels(), 1)
-}

@@ -52,6 +52,18 @@ func TestScriptInLabel(t *testing.T) {
 	}
 }
 
+// TestScriptInMail finds the subject of a mail as it was sent in the outbox.
+func TestScriptInMail(t *testing.T) {
+	t.Parallel()
+	b := open(t, newSite(t))
+	_, token := b.site.issue(t, 0, day, "HR reminders", "hr@agency.gov.sg")
+	for _, subject := range attacks[:4] { // the last one holds what no subject may
+		require.Equal(t, http.StatusCreated, b.site.send(t, token, subject))
+		b.visit("/outbox")
+		b.says(subject)
+	}
+}
+
 // TestTrouble finds what goes wrong on a page that it goes wrong on, so that the silence of the others
 // means something.
 func TestTrouble(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	_ "github.com/opengovsg/latchkey/settings" // or go test would repeat its last result after a change to the page
 	"github.com/opengovsg/latchkey/sqlstore"
 )
 

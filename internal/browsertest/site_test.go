@@ -1,21 +1,16 @@
 package browsertest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/opengovsg/latchkey/apikey"
 )
-
-const day = 24 * time.Hour
 
 // A site is the service as one officer knows it.
 type site struct {
@@ -39,18 +34,6 @@ func siteOf(t *testing.T, owner string) *site {
 	s, err := startService()
 	require.NoError(t, err)
 	return &site{s, "/settings/", owner}
-}
-
-// scopes are those that the service gives to each key.
-var scopes = []string{"email:send", "campaign:read"}
-
-// at returns what issues keys as the service did some time ago, to make keys that have a past.
-func (s *site) at(t *testing.T, ago time.Duration) *apikey.Service {
-	t.Helper()
-	keys, err := apikey.New(s.store, apikey.Config{Prefix: "postman_dev", Scopes: scopes,
-		Now: func() time.Time { return time.Now().Add(-ago) }})
-	require.NoError(t, err)
-	return keys
 }
 
 // signIn leads to the list of keys, by way of the code that is mailed.
@@ -90,10 +73,11 @@ func (s *site) code(t *testing.T) string {
 var client = &http.Client{Timeout: patience}
 
 // send returns what the API answers to a mail that is sent with a token.
-func (s *site) send(t *testing.T, token string) int {
+func (s *site) send(t *testing.T, token, subject string) int {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/transactional/email/send",
-		strings.NewReader(`{"recipient": "tan@example.com", "subject": "Your appointment", "body": "Tomorrow at nine."}`))
+	body, err := json.Marshal(map[string]string{"recipient": "tan@example.com", "subject": subject, "body": "Tomorrow at nine."})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/transactional/email/send", bytes.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
@@ -106,11 +90,11 @@ func (s *site) send(t *testing.T, token string) int {
 // works asserts that a token opens the API.
 func (b *tab) works(token string) {
 	b.Helper()
-	require.Equal(b, http.StatusCreated, b.site.send(b.T, token), "a token does not open the API")
+	require.Equal(b, http.StatusCreated, b.site.send(b.T, token, "Your appointment"), "a token does not open the API")
 }
 
 // fails asserts that a token is refused.
 func (b *tab) fails(token string) {
 	b.Helper()
-	require.Equal(b, http.StatusUnauthorized, b.site.send(b.T, token))
+	require.Equal(b, http.StatusUnauthorized, b.site.send(b.T, token, "Your appointment"))
 }

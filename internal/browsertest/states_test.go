@@ -2,19 +2,13 @@ package browsertest
 
 import (
 	"fmt"
-	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/opengovsg/latchkey/apikey"
 )
 
 // walk leads to every page in each of its states, and calls look there.
 func (b *tab) walk(look func(state string)) {
 	b.Helper()
-	b.visit("/outbox")
-	look("outbox")
 	b.visit(b.site.page)
 	look("sign in")
 	b.fill("E-mail address", "siti@example.com")
@@ -90,49 +84,12 @@ func (b *tab) walk(look func(state string)) {
 	b.follow("link", "Sign out")
 	b.says("You are signed out.")
 	look("signed out")
+	b.visit("/outbox")
+	b.says(b.site.owner)
+	look("outbox")
 }
 
 // longLabel is as long as a label may be, and can't be broken at a space.
 const longLabel = "Appointment-reminders-of-the-polyclinics-in-the-north-east-and-the-community-hospital-" +
 	"and-whoever-else-asks-for-them-on-the-telephone-or-in-writing-by-a-letter-that-arrives-before-the-end-of-" +
 	"the-month-in-which-it-was-sent-and-not-after-it-in-any-case"
-
-// issue makes a key that was issued some time ago.
-func (s *site) issue(t *testing.T, ago, life time.Duration, label string, contacts ...string) (apikey.Ref, string) {
-	t.Helper()
-	token, key, err := s.at(t, ago).Issue(t.Context(), apikey.Request{Owner: s.owner, Label: label, Contacts: contacts, Scopes: scopes, ExpiresIn: life})
-	require.NoError(t, err)
-	return apikey.Ref{Owner: s.owner, ID: key.ID}, token.Reveal()
-}
-
-// use opens the API with a token some time ago.
-func (s *site) use(t *testing.T, ago time.Duration, token string) {
-	t.Helper()
-	keys := s.at(t, ago)
-	_, err := keys.Verify(t.Context(), token)
-	require.NoError(t, err)
-	require.NoError(t, keys.Flush(t.Context()))
-}
-
-// replace rotates a key some time ago.
-func (s *site) replace(t *testing.T, ago, grace time.Duration, key apikey.Ref) string {
-	t.Helper()
-	token, _, err := s.at(t, ago).Rotate(t.Context(), key, apikey.Rotation{Grace: grace})
-	require.NoError(t, err)
-	return token.Reveal()
-}
-
-// history gives the officer keys that have a past: one in each state that a list can show.
-func (s *site) history(t *testing.T) {
-	t.Helper()
-	s.issue(t, 370*day, 366*day, "Old portal", "portal@agency.gov.sg")
-	_, token := s.issue(t, 171*day, 180*day, "Appointment letters", "letters@agency.gov.sg", "desk@agency.gov.sg", "duty@agency.gov.sg")
-	s.use(t, 3*time.Hour, token)
-	key, token := s.issue(t, 100*day, 180*day, "Payslips", "payroll@agency.gov.sg")
-	s.use(t, 2*day, token)
-	s.use(t, 20*time.Minute, s.replace(t, time.Hour, 7*day, key))
-	key, _ = s.issue(t, 41*day, 180*day, "Newsletter", "news@agency.gov.sg")
-	s.replace(t, 6*day, day, key)
-	_, token = s.issue(t, 8*day, 180*day, "Survey invitations", "survey@agency.gov.sg", "siti@agency.gov.sg")
-	s.use(t, 5*time.Minute, token)
-}

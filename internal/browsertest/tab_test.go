@@ -20,9 +20,10 @@ import (
 // A tab is a window of a browser that has cookies and permissions of its own.
 type tab struct {
 	*testing.T
-	ctx  context.Context
-	site *site
-	seen watch
+	ctx   context.Context
+	site  *site
+	seen  watch
+	touch bool // whether it is used with fingers
 }
 
 // open opens a tab that nobody has used yet. At the end of the test nothing may have gone wrong in it,
@@ -69,27 +70,33 @@ func eval[T any](b *tab, expression string) T {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	require.NoError(b, err, expression)
+	require.NoError(b, err, "%.40s…", expression) // which may hold a token
 	return v
 }
 
 // until waits for an expression to be true, on this page or on one that it leads to.
 func (b *tab) until(what, expression string) {
 	b.Helper()
+	b.eventually(what, chromedp.Evaluate[bool](expression))
+}
+
+// eventually waits for an action to report true. A page that is being left has no answer, which is none
+// yet.
+func (b *tab) eventually(what string, action chromedp.Action[bool]) {
+	b.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// A page that is being left has no answer.
-		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		done, err := chromedp.Run(ctx, action)
 		if err == nil && done {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			require.NoError(b, errors.Join(errors.New("never: "+what+"; the page says: "+b.excerpt()), err))
+			require.NoError(b, errors.Join(errors.New("never: "+what+"; the page is "+b.excerpt()), err))
 		}
 	}
 }
@@ -130,9 +137,6 @@ func (b *tab) heading(text string) {
 	require.Equal(b, text, eval[string](b, `document.querySelector("h1").innerText`))
 }
 
-// text returns what the page shows.
-func (b *tab) text() string { b.Helper(); return eval[string](b, `document.body.innerText`) }
-
 // says asserts what is shown. The page is not quoted, since it may hold a token.
 func (b *tab) says(text string) {
 	b.Helper()
@@ -172,6 +176,7 @@ func (b *tab) permit(name string, setting browser.PermissionSetting) {
 // phone makes the tab as small as a phone, and a touch screen.
 func (b *tab) phone() {
 	b.Helper()
+	b.touch = true
 	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 360, Height: 740, DeviceScaleFactor: 1, Mobile: true})
 	call(b, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true})
 }

@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/opengovsg/latchkey/apikey"
+	"github.com/opengovsg/latchkey/store/storetest"
 )
 
 // TestSettingsMarkup reads every page as a browser does, and holds it to what people need who use a
@@ -48,6 +50,10 @@ func TestSettingsMarkup(t *testing.T) {
 	open("deleted", "GET", "/?deleted="+last.ID, "")
 	open("revoked", "GET", "/?state=revoked", "")
 	open("not found", "GET", "/x", "")
+	_, broken, _ := newSettings(t, storetest.Failing(errors.New("down")), 100)
+	v.server = newVisitor(t, broken.Page()).server
+	open("unavailable", "GET", "/", "")
+	open("unavailable, with what was typed", "POST", "/"+last.ID+"/contacts", "contacts=a@b.gov.sg")
 	v.who = ""
 	open("signed out", "GET", "/", "")
 	for name, text := range pages {

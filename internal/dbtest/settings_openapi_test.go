@@ -33,8 +33,8 @@ func described(t *testing.T, v visitor) validator.Validator {
 // TestSettingsDescription holds what the API takes and answers to its OpenAPI description: what the
 // description calls valid is taken, what it calls invalid is refused, and every answer is as described.
 func TestSettingsDescription(t *testing.T) {
-	db := databases[0].open(t)
-	keys, s, advance := newSettings(t, databases[0].migrated(t, db), 3)
+	st := databases[0].migrated(t, databases[0].open(t))
+	keys, s, advance := newSettings(t, st, 3)
 	v := newVisitor(t, s.API())
 	check := described(t, v)
 
@@ -78,6 +78,15 @@ func TestSettingsDescription(t *testing.T) {
 	send(409, "PUT", "/"+made.ID, `{`+contacts+`}`)
 	require.Contains(t, send(200, "GET", "/?state=revoked", ""), `"revoked"`)
 	send(404, "DELETE", "/01m83pph00zab5rrb146", "")
+
+	// A key of an earlier system, of which nobody knows what it ended in.
+	require.NoError(t, json.Unmarshal([]byte(send(201, "POST", "/", `{"label":"old",`+contacts+`}`)), &made))
+	rec, err := st.Get(t.Context(), made.ID)
+	require.NoError(t, err)
+	rec.Hint = ""
+	require.NoError(t, st.Update(t.Context(), rec))
+	require.Contains(t, send(200, "GET", "/", ""), `"last_five":""`)
+	require.Contains(t, send(201, "POST", "/"+made.ID+"/rotate", `{"last_five":""}`), `"prior_last_five":""`)
 	advance(100 * 24 * time.Hour)
 	require.Contains(t, send(200, "GET", "/", ""), `"expired"`)
 

@@ -92,7 +92,7 @@ func TestOtherPrefix(t *testing.T) {
 	for _, c.DryRun = range []bool{true, false} {
 		report, rows := run(t, source.DSN, target, c)
 		require.Equal(t, int64(2), report.Refused)
-		require.Equal(t, "its key is there already, of a service with another prefix", rows[1].Reason)
+		require.Equal(t, "the database has its key already, under another prefix: import into a database of its own", rows[1].Reason)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 const (
 	revokedReason = "deleted in the earlier system"
-	otherPrefix   = "its key is there already, of a service with another prefix"
+	otherPrefix   = "the database has its key already, under another prefix: import into a database of its own"
 	otherRow      = "hash is that of another key that is there already"
 )
 

@@ -134,7 +134,7 @@ func reasonOf(err error) string {
 		"CreatedAt": "created_at", "ExpiresAt": "valid_until", "Owner": "user_id",
 	}
 	if column, ok := columns[wrong.Field]; ok {
-		return column + " " + wrong.Problem
+		return column + " " + strings.Replace(wrong.Problem, "MaxTTL, which is ", "", 1) // which is a name in Go
 	}
 	return wrong.Field + " " + wrong.Problem
 }

@@ -144,6 +144,23 @@ func (s *SMTP) dial(ctx context.Context, network, address string) (net.Conn, err
 	return encrypted, nil
 }
 
+// Cause returns what may be logged of an error of Send: what the network or the mail server said, without
+// the address that it may have said it of.
+func Cause(err error) string {
+	if network, ok := errors.AsType[*net.OpError](err); ok {
+		return network.Error()
+	}
+	if failed, ok := errors.AsType[*mail.SendError](err); ok && failed.ErrorCode() > 0 {
+		return fmt.Sprintf("the mail server answered %d", failed.ErrorCode())
+	}
+	for _, known := range []error{context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "it is not known why"
+}
+
 // compose returns the mail as go-mail has it, which encodes what can't stand in a header.
 func (s *SMTP) compose(m Message) (*mail.Msg, error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent())

@@ -91,7 +91,7 @@ func (s *SignIn) sendCode(ctx context.Context, r *http.Request, address string) 
 	ctx, cancel = context.WithTimeout(ctx, noting)
 	defer cancel()
 	if err != nil {
-		s.onError(r, errors.New("a mail with a code could not be sent")) // the error may quote the address
+		s.onError(r, errors.New("a mail with a code could not be sent: "+mail.Cause(err)))
 		// It does not count, but for the time to wait.
 		if _, err := s.exec(ctx, "UPDATE postman_codes SET sent = sent - 1 WHERE address = ? AND hash = ?", box, hash); err != nil {
 			return err
