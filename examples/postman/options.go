@@ -93,12 +93,14 @@ func (o *options) check() error {
 		return errors.New("-dev sends no mail, so it does not go with -smtp or -from")
 	case !o.dev && o.from == "":
 		return errors.New("name with -from the address that mails are from")
+	case o.user == "" && o.password != "":
+		return errors.New("SMTP_PASSWORD does nothing without SMTP_USERNAME")
 	case o.drain < 0 || o.drain > time.Minute:
 		return errors.New("-drain must be 0s to 1m")
 	}
 	if o.url != "" {
 		u, err := url.Parse(o.url)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 			return errors.New("-url must be http:// or https:// and a host")
 		}
 		o.url = u.Scheme + "://" + u.Host

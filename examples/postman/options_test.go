@@ -55,12 +55,17 @@ func TestParseRefuses(t *testing.T) {
 		"-url must be http:":               "-dev -url postman.gov.sg",
 		"-url must be":                     "-dev -url https://postman.gov.sg/path",
 		"-url must":                        "-dev -url ftp://postman.gov.sg",
+		"-url mus":                         "-dev -url https://:8080",
 		"-url ":                            "-dev -url https://app:canary@postman.gov.sg",
 	} {
 		_, err := parse(strings.Fields(args), new(buffer))
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "canary")
 	}
+	t.Setenv("SMTP_USERNAME", "")
+	t.Setenv("SMTP_PASSWORD", "canary")
+	_, err := parse([]string{"-dev"}, new(buffer))
+	require.EqualError(t, err, "SMTP_PASSWORD does nothing without SMTP_USERNAME")
 	out := new(buffer)
 	require.NoError(t, serve(t.Context(), []string{"-help"}, out), "who asks for help did nothing wrong")
 	for _, word := range []string{"-dev", "-smtp", "-dsn", "POSTMAN_PEPPERS_FILE", "POSTMAN_LEGACY_SALT", "SMTP_PASSWORD"} {

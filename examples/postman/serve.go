@@ -52,12 +52,16 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer listener.Close() // which the server does as well
-	if o.url == "" {
+	guessed := o.url == ""
+	if guessed {
 		o.url = "http://" + reachable(listener.Addr().String())
 	}
 	s, err := newService(o, db)
 	if err != nil {
 		return err
+	}
+	if guessed && !o.dev {
+		s.log.Warn("mails link to where the service listens: say with -url where people reach it", "url", o.url)
 	}
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("the database can't be made ready: %w", err)

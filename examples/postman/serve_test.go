@@ -45,6 +45,15 @@ func TestEnd(t *testing.T) {
 	require.Error(t, err, "nobody listens any more")
 }
 
+// TestWithoutURL warns whoever would mail links that lead nobody to the service.
+func TestWithoutURL(t *testing.T) {
+	s := start(t, databasetest.SQLite(t))
+	require.Contains(t, s.log.String(), `"level":"WARN","msg":"mails link to where the service listens: say with -url where people reach it","url":"`+s.url+`"`)
+	named := start(t, databasetest.SQLite(t), func(o *options) { o.url = "https://postman.gov.sg" })
+	require.NotContains(t, named.log.String(), "WARN")
+	require.NotContains(t, dev(t).log.String(), "WARN", "there they are right")
+}
+
 // TestDrain says no to a load balancer before it refuses connections.
 func TestDrain(t *testing.T) {
 	s := start(t, databasetest.SQLite(t), func(o *options) { o.drain = 2 * time.Second })

@@ -83,7 +83,7 @@ func newService(o options, db *database.Database) (*service, error) {
 	page, err := settings.New(s.keys, settings.Config{
 		Owner:    s.signin.Owner,
 		Scopes:   []string{scopeSend, scopeRead},
-		Expiries: []time.Duration{180 * day, 90 * day, 30 * day, 365 * day},
+		Expiries: []time.Duration{180 * day, 90 * day, 30 * day},
 		Links:    links,
 		CSS: ".narrow > form { margin-top: 2rem; } .intro + p, .actions + p { margin-top: 1rem; } " +
 			"pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .94rem/1.5 var(--keys-mono); }",

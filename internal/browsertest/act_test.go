@@ -165,6 +165,13 @@ func (b *tab) focus() string {
 	return said(r.Nodes[0])
 }
 
+// autofocus returns what the page gives the focus to by itself, which it does with its first picture.
+func (b *tab) autofocus() string {
+	b.Helper()
+	b.until("something with the focus", `document.activeElement !== document.body`)
+	return b.focus()
+}
+
 // back goes back in the history by one, to whatever the browser has or gets of that page.
 func (b *tab) back() {
 	b.Helper()

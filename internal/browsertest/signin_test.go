@@ -13,7 +13,7 @@ func TestSignIn(t *testing.T) {
 	b := open(t, newSite(t))
 	b.visit(b.site.page + "new")
 	b.heading("Sign in")
-	require.Equal(t, `textbox "E-mail address"`, b.focus(), "typing can begin at once")
+	require.Equal(t, `textbox "E-mail address"`, b.autofocus(), "typing can begin at once")
 	for _, wrong := range []string{"siti", "siti@evilgov.sg", "siti@gov.sg.evil.com"} {
 		b.fill("E-mail address", wrong)
 		b.follow("button", "Send me a code")
@@ -24,7 +24,7 @@ func TestSignIn(t *testing.T) {
 	b.follow("button", "Send me a code")
 	b.heading("Enter your code")
 	code := b.site.code(t)
-	require.Equal(t, `textbox "Code"`, b.focus())
+	require.Equal(t, `textbox "Code"`, b.autofocus())
 	wrong := "000000"
 	if code == wrong {
 		wrong = "000001"

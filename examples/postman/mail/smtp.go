@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -40,6 +41,8 @@ type SMTPConfig struct {
 type SMTP struct {
 	client    *mail.Client
 	from      string
+	tls       *tls.Config
+	implicit  bool // TLS from the start, without STARTTLS
 	turns     chan struct{}
 	automatic chan struct{} // turns as well
 }
@@ -55,12 +58,21 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 	if err != nil {
 		return nil, errors.New("the port of the mail server must be a number")
 	}
-	options := []mail.Option{mail.WithPort(int(number)), mail.WithTimeout(timeout)}
+	return dialing(c, host, int(number), number == 465 && !c.Plaintext)
+}
+
+// dialing returns a sender that calls a port, with TLS from the start where it is implicit.
+func dialing(c SMTPConfig, host string, port int, implicit bool) (*SMTP, error) {
+	s := &SMTP{
+		from: c.From, tls: &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}, implicit: implicit,
+		turns: make(chan struct{}, atOnce), automatic: make(chan struct{}, atOnce),
+	}
+	options := []mail.Option{mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSConfig(s.tls), mail.WithDialContextFunc(s.dial)}
 	switch {
 	case c.Plaintext:
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
-	case number == 465:
-		options = append(options, mail.WithSSL())
+	case implicit: // dial has seen to it, and in there is no STARTTLS
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic))
 	default:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
@@ -68,11 +80,10 @@ func NewSMTP(c SMTPConfig) (*SMTP, error) {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
 			mail.WithUsername(c.Username), mail.WithPassword(c.Password))
 	}
-	client, err := mail.NewClient(host, options...)
-	if err != nil {
+	var err error
+	if s.client, err = mail.NewClient(host, options...); err != nil {
 		return nil, errors.New("the mail server can't be used")
 	}
-	s := &SMTP{client: client, from: c.From, turns: make(chan struct{}, atOnce), automatic: make(chan struct{}, atOnce)}
 	if _, err := s.compose(Message{To: c.From}); err != nil {
 		return nil, errors.New("the address that mails are from must be an e-mail address")
 	}
@@ -95,14 +106,42 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err = s.client.DialAndSendWithContext(ctx, msg)
+	ctx, hangUp := context.WithTimeout(ctx, timeout)
+	defer hangUp()
+	err = s.client.DialAndSendWithContext(context.WithValue(ctx, conversation{}, ctx), msg)
 	if msg.IsDelivered() {
 		return nil // though the server may have hung up without a word
+	}
+	if ended := ctx.Err(); ended != nil {
+		return ended
 	}
 	if failed, ok := errors.AsType[*mail.SendError](err); ok && failed.Reason == mail.ErrSMTPRcptTo && !failed.IsTemp() {
 		return ErrRefused
 	}
 	return err
+}
+
+// conversation is the key of the context of a conversation, in its own values.
+type conversation struct{}
+
+// dial calls the server, and hangs up when the context of the conversation ends. After the call go-mail
+// looks at no context, allows each step the whole time again, and does not hang up on a server that falls
+// silent.
+func (s *SMTP) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	whole := ctx.Value(conversation{}).(context.Context)
+	context.AfterFunc(whole, func() { conn.Close() })
+	if !s.implicit {
+		return conn, nil
+	}
+	encrypted := tls.Client(conn, s.tls)
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return encrypted, nil
 }
 
 // Cause returns what may be logged of an error of Send: what the network or the mail server said, without

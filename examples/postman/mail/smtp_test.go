@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http/httptest"
 	netmail "net/mail"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -157,9 +158,17 @@ func TestSMTPHangs(t *testing.T) {
 	require.NoError(t, err, "who signs in waits for none of them")
 	defer conn.Close()
 	cancel()
-	for range atOnce {
-		require.ErrorIs(t, <-failed, context.Canceled, "who waits for a turn")
+	for range 2*atOnce + 1 {
+		select {
+		case err := <-failed:
+			require.ErrorIs(t, err, context.Canceled, "who waits for a turn, and who waits for the server")
+		case <-time.After(10 * time.Second):
+			t.Fatal("the conversation goes on without its context")
+		}
 	}
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	_, err = io.ReadAll(conn)
+	require.NoError(t, err, "nobody hung up")
 }
 
 // TestSMTPWithTLS hands over neither a password nor a mail in the clear.
@@ -181,7 +190,7 @@ func TestSMTPWithTLS(t *testing.T) {
 		s, err := NewSMTP(c)
 		require.NoError(t, err)
 		if trusted != nil {
-			require.NoError(t, s.client.SetTLSConfig(&tls.Config{RootCAs: trusted, ServerName: "example.com"}))
+			s.tls.RootCAs, s.tls.ServerName = trusted, "example.com"
 		}
 		return s.Send(t.Context(), Message{To: siti, Subject: "x", Text: "y"})
 	}
@@ -195,6 +204,31 @@ func TestSMTPWithTLS(t *testing.T) {
 	require.Len(t, got, 1)
 	require.True(t, got[0].TLS)
 	require.Equal(t, mailtest.Username, got[0].User)
+}
+
+// TestSMTPWithImplicitTLS speaks TLS from the start, as at port 465.
+func TestSMTPWithImplicitTLS(t *testing.T) {
+	web := httptest.NewTLSServer(nil) // for its certificate
+	t.Cleanup(web.Close)
+	server := mailtest.StartImplicit(t, &tls.Config{Certificates: web.TLS.Certificates})
+	addr, err := netip.ParseAddrPort(server.Addr)
+	require.NoError(t, err)
+	s, err := dialing(SMTPConfig{From: "postman@mail.gov.sg", Username: mailtest.Username, Password: mailtest.Password}, "127.0.0.1", int(addr.Port()), true)
+	require.NoError(t, err)
+	require.ErrorContains(t, s.Send(t.Context(), Message{To: siti, Subject: "x", Text: "y"}), "certificate", "for which nobody vouches")
+	s.tls.RootCAs = x509.NewCertPool()
+	s.tls.RootCAs.AddCert(web.Certificate())
+	require.NoError(t, s.Send(t.Context(), Message{To: siti, Subject: "x", Text: "y"}))
+	got := server.Received()
+	require.Len(t, got, 1)
+	require.True(t, got[0].TLS)
+	require.Equal(t, mailtest.Username, got[0].User)
+
+	for server, implicit := range map[string]bool{"mail.test:465": true, "mail.test:587": false} {
+		s, err := NewSMTP(SMTPConfig{Server: server, From: siti})
+		require.NoError(t, err)
+		require.Equal(t, implicit, s.implicit)
+	}
 }
 
 func TestNewSMTP(t *testing.T) {

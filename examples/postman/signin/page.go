@@ -55,7 +55,7 @@ func (s *SignIn) Require(next http.Handler) http.Handler {
 // next returns where to go once signed in: below home and nowhere else, whatever a link says.
 func (s *SignIn) next(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || !strings.HasPrefix(u.Path, s.home) || !strings.HasPrefix(path.Clean(u.Path)+"/", s.home) {
+	if err != nil || !strings.HasPrefix(u.EscapedPath(), s.home) || !strings.HasPrefix(path.Clean(u.Path)+"/", s.home) {
 		return s.home
 	}
 	return u.RequestURI() // a path and a query: what host there was is gone

@@ -135,7 +135,7 @@ func TestNext(t *testing.T) {
 		"", "/", "/settings", "settings/", "/v1/auth/logout", "/logout", "//evil.example/settings/", "https://evil.example/settings/", "///evil.example",
 		`/\evil.example/settings/`, "/settings/../logout", "/settings/%2e%2e/logout", "/settings//../../logout", "javascript:alert(1)",
 		"//evil.example\\@agency.gov.sg/settings/", "/settings/\r\nSet-Cookie: x=y", "https:/settings/", "https:settings/", "//user@evil.example/settings/",
-		"/settingsevil/", "\t//evil.example/settings/", "/settings/#x",
+		"/settingsevil/", "%2fsettings%2fx", "%2Fsettings/", "\t//evil.example/settings/", "/settings/#x",
 	} {
 		require.Equal(t, "/settings/", h.next(address), address)
 	}

@@ -43,18 +43,27 @@ type Server struct {
 
 // Start starts a server until the test ends. With a TLS configuration it takes mails only from who has
 // logged in.
-func Start(t *testing.T, config *tls.Config) *Server {
+func Start(t *testing.T, config *tls.Config) *Server { return start(t, config, false) }
+
+// StartImplicit starts a server that speaks TLS from the start.
+func StartImplicit(t *testing.T, config *tls.Config) *Server { return start(t, config, true) }
+
+func start(t *testing.T, config *tls.Config, implicit bool) *Server {
 	t.Helper()
 	s := new(Server)
 	ms := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: s, conn: c}, nil
 	}))
 	ms.Domain = "mail.test"
-	ms.TLSConfig = config
 	ms.ErrorLog = quiet{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.Addr = listener.Addr().String()
+	if implicit {
+		listener = tls.NewListener(listener, config)
+	} else {
+		ms.TLSConfig = config
+	}
 	served := make(chan error, 1)
 	go func() { served <- ms.Serve(listener) }()
 	t.Cleanup(func() {
