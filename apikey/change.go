@@ -61,7 +61,7 @@ func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record,
 			return Key{}, err
 		}
 		rec.UpdatedAt = later(rec.UpdatedAt, now)
-		err = s.store.Update(ctx, rec)
+		err = s.update(ctx, rec)
 		if err == nil {
 			return keyOf(&rec), nil
 		}

@@ -66,7 +66,7 @@ func (s *Service) Issue(ctx context.Context, r Request) (Token, Key, error) {
 		rec.ID = id
 		rec.Hint = token[len(token)-hintLen:]
 		rec.Scheme, rec.Hash = s.hasher.hash(secret)
-		switch err = s.store.Create(ctx, rec, s.maxPerOwner); {
+		switch err = s.create(ctx, rec); {
 		case err == nil:
 			key := keyOf(&rec)
 			s.observe(ctx, Event{Kind: EventIssued, At: rec.CreatedAt, Key: key})

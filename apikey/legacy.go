@@ -242,7 +242,7 @@ func (s *Service) upgraded(ctx context.Context, rec store.Record, t legacyToken,
 		if try == upgradeTries || !s.upgrading.due(now, upgradePause) {
 			return next, true, nil
 		}
-		err := s.store.Update(write, next)
+		err := s.update(write, next)
 		switch {
 		case err == nil:
 			next.Version++

@@ -212,6 +212,7 @@ func (s *Service) Purge(ctx context.Context, before time.Time) (int, error) {
 		// back no longer fits a column, where it could come out anywhere.
 		return 0, &ArgumentError{"before", "must lie between 1970 and now"}
 	}
+	defer s.watchers.tell("")
 	for purged := 0; ; {
 		n, err := s.store.Purge(ctx, before, store.MaxLimit)
 		purged += n

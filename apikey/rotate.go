@@ -216,7 +216,7 @@ func (s *Service) activated(ctx context.Context, rec store.Record, now time.Time
 		next := used
 		activate(&next, now.Truncate(time.Microsecond))
 		next.UpdatedAt = later(next.UpdatedAt, next.ActivatedAt)
-		err := s.store.Update(ctx, next)
+		err := s.update(ctx, next)
 		if err == nil {
 			next.Version++ // a rehash may follow
 			s.queue(Event{Kind: EventActivated, At: next.ActivatedAt, Key: keyOf(&next)})

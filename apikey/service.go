@@ -129,6 +129,7 @@ type Service struct {
 	usage, lateUses      *usage // lateUses is never written anywhere
 	stats                *counters
 	events               chan Event
+	watchers             *watchers
 }
 
 var _ Verifier = (*Service)(nil)
@@ -173,6 +174,7 @@ func New(st store.Store, c Config) (*Service, error) {
 		lateUses:    &usage{every: lateUseEvery},
 		stats:       new(counters),
 		events:      make(chan Event, queuedEvents),
+		watchers:    new(watchers),
 	}
 	if s.maxTTL == 0 {
 		s.maxTTL = defaultMaxTTL

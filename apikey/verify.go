@@ -207,7 +207,7 @@ func (s *Service) rehash(ctx context.Context, rec store.Record, now time.Time, h
 	// nor the failure from being noticed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rehashTimeout)
 	defer cancel()
-	err := s.store.Update(ctx, rec)
+	err := s.update(ctx, rec)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 		s.rehashing.fail(now)
 	}

@@ -61,6 +61,9 @@ func everyCall(ctx context.Context, s *apikey.Service, token, id string, each fu
 	for _, err = range s.Idle(ctx, start) {
 		each("Idle", err)
 	}
+	for _, err = range s.Changed(ctx, time.Hour) {
+		each("Changed", err)
+	}
 	_, err = s.Count(ctx, owner)
 	each("Count", err)
 	_, err = s.CountAll(ctx)
@@ -86,7 +89,7 @@ var outageTests = []test{
 			require.NotErrorIs(t, err, apikey.ErrInvalid, call)
 			require.NotErrorIs(t, err, apikey.ErrNotFound, call)
 		})
-		require.Equal(t, 15, calls)
+		require.Equal(t, 16, calls)
 		requireOpens(t, s, token, key)
 	}},
 	{"F5 P32 a context that ends is told as such, and nothing is allowed", func(t *testing.T, st store.Store) {

@@ -24,7 +24,7 @@ type test struct {
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, test := range slices.Concat(tamperedTests, issueTests, requestTests, verifyTests, rowTests, pepperTests, manageTests, stateTests, listTests, ownerTests, outageTests,
 		givenTests, mistakeTests, rehashTests, boundTests, offboardTests, rotateTests, renewTests, handoverTests, priorTests, lastUsedTests, eventTests, expiringTests, contestTests,
-		countTests, remindTests, lifeTests, legacyTests, legacyRaceTests, importTests) {
+		countTests, remindTests, lifeTests, legacyTests, legacyRaceTests, importTests, watchTests) {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }

@@ -1,0 +1,161 @@
+package keycache
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"math"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/opengovsg/latchkey/apikey"
+)
+
+// A digest is the SHA-256 of a whole token, which stands for it wherever something is remembered: a look
+// into memory, or a dump of it, yields no token.
+type digest [sha256.Size]byte
+
+func digestOf(token string) digest {
+	var in [32 + 71]byte // as long as a token may be; a conversion would allocate
+	n := copy(in[:], token)
+	return sha256.Sum256(in[:n])
+}
+
+func (d *digest) equal(other *digest) bool {
+	return subtle.ConstantTimeCompare(d[:], other[:]) == 1
+}
+
+// An answer is what a token opened. It never changes.
+type answer struct {
+	sum  digest
+	key  apikey.Key
+	read time.Duration // when the store was asked, as elapsed counts
+	wall int64         // the same by the service's clock, in Unix microseconds
+	ends int64         // the first instant at which the token is refused, likewise
+	life time.Duration // how old the answer may get
+}
+
+// An entry holds the answers for the tokens of one key, of which a rotation leaves two: the current one's,
+// and the one's before. It never changes.
+type entry [2]*answer
+
+// answer returns what is remembered of the token, however old, or nil.
+func (c *Cache) answer(id string, sum *digest) *answer {
+	e, ok := c.kept.GetIfPresent(id)
+	if !ok {
+		return nil
+	}
+	for _, a := range e {
+		if a != nil && a.sum.equal(sum) {
+			return a
+		}
+	}
+	return nil
+}
+
+// fresh reports whether an answer may be given now, and tells the time by the service's clock and the
+// answer's age.
+//
+// The age is counted twice. The monotonic clock is the one that nobody can set back; but it stands still
+// while a machine sleeps, or is moved to another host, and meanwhile a key may have been revoked.
+func (c *Cache) fresh(a *answer) (now time.Time, age time.Duration, ok bool) {
+	age = c.elapsed() - a.read
+	if age >= a.life {
+		return now, age, false
+	}
+	now, err := c.keys.Now()
+	if err != nil {
+		return now, age, false
+	}
+	at := now.UnixMicro()
+	slept := at - a.wall
+	return now, age, slept >= 0 && slept < a.life.Microseconds() && at < a.ends
+}
+
+// keep remembers what came of a flight, in the place of what was remembered of the same one of the key's
+// two tokens. The caller holds the stripe's lock and has made sure that nothing has changed meanwhile.
+func (c *Cache) keep(f *flight) {
+	if f.err != nil {
+		c.refuse(f)
+		return
+	}
+	if handover, ok := f.key.Handover(); ok && handover.Pending() && !f.key.Superseded() {
+		return // its first use could not be written, and must be tried again
+	}
+	a := &answer{
+		sum:  f.sum,
+		key:  f.key,
+		read: f.read,
+		wall: f.wall,
+		ends: min(micros(f.key.ExpiresAt), micros(f.key.TokenExpiresAt())),
+		life: c.maxAge - c.maxAge/8*time.Duration(f.sum[0])/256,
+	}
+	a.key.ID = strings.Clone(f.id) // else it might keep alive the text of the token that it is a part of
+	var e entry
+	if old, ok := c.kept.GetIfPresent(f.id); ok {
+		e = *old
+	}
+	if f.key.Superseded() {
+		e[1] = a
+	} else {
+		e[0] = a
+	}
+	c.kept.Set(a.key.ID, &e)
+}
+
+// micros returns an end as Unix microseconds, for which the zero time never comes.
+func micros(end time.Time) int64 {
+	if end.IsZero() {
+		return math.MaxInt64
+	}
+	return end.UnixMicro()
+}
+
+// refuseFor is how long a refusal is remembered at most. It bounds how long a token is refused that was
+// presented before the transaction that makes it was committed.
+const refuseFor = time.Second
+
+// refusals remember tokens that were refused lately, each at a place that its digest says. A flood of
+// others takes the places; it can take no more memory, and no more than the memory of refusals.
+type refusals [1 << 12]atomic.Pointer[refusal]
+
+type refusal struct {
+	sum   digest
+	err   apikey.RefusedError
+	read  time.Duration
+	fence uint64
+}
+
+func (r *refusals) place(sum *digest) *atomic.Pointer[refusal] {
+	return &r[(int(sum[1])<<8|int(sum[2]))%len(r)]
+}
+
+// refusal returns with what the token was refused, if that was a moment ago and nothing is known to have
+// changed since.
+func (c *Cache) refusal(id string, sum *digest) error {
+	r := c.refusals.place(sum).Load()
+	if r == nil || !r.sum.equal(sum) || c.elapsed()-r.read >= min(refuseFor, c.maxAge) || r.fence != c.stripe(id).fence.Load() {
+		return nil
+	}
+	c.stats.refusals.Add(1)
+	err := r.err // a copy: whoever gets it may change it
+	return &err
+}
+
+// refuse remembers the refusal that came of a flight, and nothing where nobody could tell.
+func (c *Cache) refuse(f *flight) {
+	var refused *apikey.RefusedError
+	if !errors.As(f.err, &refused) {
+		return
+	}
+	c.refusals.place(&f.sum).Store(&refusal{
+		sum:   f.sum,
+		err:   apikey.RefusedError{KeyID: strings.Clone(refused.KeyID), Err: refused.Err},
+		read:  f.read,
+		fence: f.fence,
+	})
+	if refused.Err == apikey.ErrRevoked || refused.Err == apikey.ErrExpired {
+		c.kept.Invalidate(f.id) // for its other token as well
+	}
+}

@@ -1,0 +1,113 @@
+package keycache
+
+import (
+	"context"
+	"maps"
+	"time"
+)
+
+const (
+	// overlap is how much further than to the last poll each one looks back. It makes up for clocks that
+	// differ, and for writes that are seen some time after the instant that they are marked with.
+	overlap = 30 * time.Second
+
+	// pollTimeout keeps a store that hangs from stopping polls for good.
+	pollTimeout = 5 * time.Second
+
+	// maxChanges is how many changes a poll reads. Where there are more, nothing is remembered any longer.
+	maxChanges = 20_000
+)
+
+// Forget drops what is remembered of the key with that id, or of all keys if it is empty, as a change in
+// this process does. It is for changes that the service does not see happen: once a transaction of the
+// application's is committed, or when the database itself tells of one.
+func (c *Cache) Forget(id string) {
+	if c.ready(context.Background()) == nil {
+		c.drop(id)
+	}
+}
+
+// drop forgets a key, or all of them, and keeps what is being read from being remembered and from whoever
+// comes from now on.
+func (c *Cache) drop(id string) {
+	if id == "" {
+		for i := range c.stripes {
+			sh := &c.stripes[i]
+			sh.mu.Lock()
+			sh.fence.Add(1)
+			clear(sh.flights)
+			sh.mu.Unlock()
+		}
+		// After that: whatever could still come to be remembered was read since.
+		c.stats.invalidations.Add(int64(c.kept.EstimatedSize()))
+		c.kept.InvalidateAll()
+		return
+	}
+	if len(id) < 2 {
+		return // no id
+	}
+	sh := c.stripe(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.fence.Add(1)
+	maps.DeleteFunc(sh.flights, func(_ digest, f *flight) bool { return f.id == id })
+	if _, held := c.kept.Invalidate(id); held {
+		c.stats.invalidations.Add(1)
+	}
+}
+
+// Run asks the store, every Config.PollEvery, which keys were changed, by whatever process, and forgets
+// them. It returns nil when ctx ends. A poll that fails is made up for by the next one, and counted in
+// [Stats]; until then changes in other processes take effect within Config.MaxAge, as without Run.
+// Start it once, beside the server:
+//
+//	go cache.Run(ctx)
+//
+// Run fails only where the Cache was not made by [New], or ctx is nil, with [apikey.ErrUnavailable].
+func (c *Cache) Run(ctx context.Context) error {
+	if err := c.ready(ctx); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(c.pollEvery)
+	defer ticker.Stop()
+	var (
+		seen   map[string]int64
+		polled = c.elapsed() - c.maxAge // for what was remembered before
+	)
+	for ctx.Err() == nil {
+		began := c.elapsed()
+		if now, err := c.poll(ctx, began-polled+overlap, seen); err == nil {
+			seen, polled = now, began
+		} else if ctx.Err() == nil {
+			c.stats.failedPolls.Add(1)
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// poll forgets the keys that were changed within that time, but for changes seen before, and returns the
+// changes: the versions by id. The time alone would not tell what is new, since a clock that is behind marks
+// a change with the time of the one before.
+func (c *Cache) poll(ctx context.Context, within time.Duration, seen map[string]int64) (map[string]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
+	now := make(map[string]int64, len(seen))
+	for change, err := range c.keys.Changed(ctx, within) {
+		if err != nil {
+			return nil, err
+		}
+		if len(now) == maxChanges {
+			c.drop("") // and no more is read, of what may be a million
+			return now, nil
+		}
+		now[change.ID] = change.Version
+		if seen[change.ID] != change.Version {
+			c.drop(change.ID)
+		}
+	}
+	return now, nil
+}
