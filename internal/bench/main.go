@@ -1,0 +1,91 @@
+// Command bench measures latchkey beside the least that could do the same work, and beside its peers, in
+// one binary and one run.
+//
+//	go run ./internal/bench           # all of it; up to three hours, with ten million keys
+//	go run ./internal/bench -quick    # two minutes, up to a hundred thousand keys
+//
+// It writes benchmarks.md and benchmarks.svg to docs, or to the folder of -docs. PostgreSQL and MySQL or
+// MariaDB are measured where LATCHKEY_POSTGRES_DSN and LATCHKEY_MYSQL_DSN name a server, as compose.yaml
+// says; what it makes there it drops, also when it is interrupted. Nothing is written then.
+//
+// The benchmarks of its tests are for work on one thing at a time:
+//
+//	go test -run '^$' -bench . ./internal/bench
+//
+// Each pair of them, BenchmarkX and BenchmarkFloorX, runs in one binary, so that their ratio holds on any
+// machine. Absolute times are the machine's. Where a server has a part in it, BenchmarkRatioX lets the
+// two take turns and reports how many floors one takes. The first on each kind of database fills a table
+// with a million rows, or with -short ten thousand, which takes half a minute.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "bench: interrupted; nothing is written")
+		os.Exit(130)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stderr *os.File) error {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	isQuick := flags.Bool("quick", false, "finish in two minutes: fewer turns, and no ten million keys")
+	docs := flags.String("docs", "docs", "the `folder` that the table and the chart are written to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	// Before hours of measuring, not after them.
+	if info, err := os.Stat(*docs); err != nil {
+		return fmt.Errorf("-docs: %w", err)
+	} else if !info.IsDir() {
+		return fmt.Errorf("-docs: %s is not a folder", *docs)
+	}
+	p := full
+	if *isQuick {
+		p = quick
+	}
+	r, err := measure(ctx, p, newProgress(stderr))
+	if err != nil {
+		return err
+	}
+	return r.publish(*docs, newProgress(stderr))
+}
+
+// measure measures everything.
+func measure(ctx context.Context, p plan, show progress) (r report, err error) {
+	r.plan, r.machine = p, machine()
+	if r.engines, r.missing, err = reachable(ctx); err != nil {
+		return r, err
+	}
+	if r.subjects, err = compare(ctx, p, r.engines, show); err != nil {
+		return r, err
+	}
+	tick, end := show.step(p.memoryKeys, "Weighing %s keys", count(p.memoryKeys))
+	r.weights, err = weigh(ctx, p.memoryKeys, tick)
+	end()
+	if err != nil {
+		return r, err
+	}
+	r.scaled, err = scale(ctx, p, r.engines, r.weights, show)
+	return r, err
+}
