@@ -40,7 +40,7 @@ func compare(ctx context.Context, p plan, engines []engine, show progress) (c []
 	}
 	show.line("%d subjects accept what is good and refuse the rest.", len(subjects))
 
-	entrants, places := line(subjects)
+	entrants, places := line(subjects, p.changeEvery)
 	tick, end = show.step(p.passes*p.rounds*len(entrants), "Verifying by turns")
 	t, err := compete(ctx, entrants, p, p.rounds, true, func() { tick(1) })
 	end()
@@ -84,7 +84,7 @@ func prepare(ctx context.Context, p plan, engines []engine, tick func(n int)) (s
 type place struct{ still, changing, flood int }
 
 // line makes the entrants of subjects, and says which is whose.
-func line(subjects []*subject) (entrants []entrant, places []place) {
+func line(subjects []*subject, changeEvery int) (entrants []entrant, places []place) {
 	add := func(e entrant) int {
 		entrants = append(entrants, e)
 		return len(entrants) - 1
@@ -92,7 +92,7 @@ func line(subjects []*subject) (entrants []entrant, places []place) {
 	for _, s := range subjects {
 		at := place{still: add(s.still()), changing: -1}
 		if s.change != nil {
-			at.changing = add(s.changing())
+			at.changing = add(s.changing(changeEvery))
 		}
 		at.flood = add(s.flood())
 		places = append(places, at)

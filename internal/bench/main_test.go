@@ -16,7 +16,7 @@ import (
 
 // tiny runs through everything and measures nothing that means anything.
 var tiny = plan{
-	name: "quick", passes: 2, rounds: 1, scaleRounds: 1, turn: 10 * time.Microsecond,
+	name: "quick", passes: 1, rounds: 1, scaleRounds: 1, turn: 10 * time.Microsecond, changeEvery: 3,
 	sizes: []int{issued, 2 * issued}, goroutines: []int{1, 2},
 	hashedKeys: 30, slowKeys: 3, memoryKeys: 2000, patience: time.Minute,
 }
@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := measure(t.Context(), tiny, discarded())
+	r, err := measure(t.Context(), tiny, progress{out: t.Output()})
 	require.NoError(t, err)
 	docs := t.TempDir()
 	require.NoError(t, r.publish(docs, discarded()))
@@ -131,17 +131,43 @@ func requireTables(t *testing.T, page string) {
 	require.Equal(t, 7, tables)
 }
 
-// TestInterrupted ends a run at several points, as Ctrl+C does.
+// An interrupter ends a run, as Ctrl+C does, when it says that it has come so far.
+type interrupter struct {
+	at     string
+	cancel context.CancelFunc
+}
+
+func (i interrupter) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), i.at) {
+		i.cancel()
+	}
+	return len(line), nil
+}
+
+// TestInterrupted ends a run where there is most to take away, and looks for what is left.
 func TestInterrupted(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	before := leftovers(t)
-	for _, after := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second} {
-		ctx, cancel := context.WithTimeout(t.Context(), after)
-		_, err := measure(ctx, full, discarded())
-		require.Error(t, err)
-		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
-		cancel()
+	for _, at := range []string{"Preparing", "subjects accept what is good"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := measure(ctx, tiny, progress{out: interrupter{at, cancel}})
+		require.ErrorIs(t, err, context.Canceled, at)
+		require.Equal(t, before, leftovers(t), at)
 	}
+	engines, _, err := reachable(t.Context())
+	require.NoError(t, err)
+	for _, e := range engines {
+		for _, at := range []string{"Filling", "Verifying by turns"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err := scaleEngine(ctx, tiny, e, 2*issued, progress{out: interrupter{at, cancel}})
+			require.ErrorIs(t, err, context.Canceled, e.name)
+			require.Equal(t, before, leftovers(t), e.name)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = measure(ctx, tiny, discarded())
+	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, before, leftovers(t))
 }
 

@@ -22,17 +22,18 @@ func TestMedian(t *testing.T) {
 	require.True(t, math.IsNaN(median(nil)))
 }
 
-// TestRatio has a machine that is ten times as slow in every second round: the medians of times move with
-// it, and ratios do not.
+// TestRatio has a machine that slows down from round to round: the medians of times are of another round
+// than those of ratios.
 func TestRatio(t *testing.T) {
-	slow := times{
-		{{{10, 100, 10}, {100, 10, 100}}},
-		{{{30, 300, 30}, {300, 30, 300}}, {{7, 7, 7}, {8, 8, 8}}},
+	slower := times{
+		{{{10, 100, 1000}, {100, 10, 1000}}},
+		{{{30, 400, 2000}, {500, 20, 4000}}, {{7, 7, 7}, {8, 8, 8}}},
 	}
-	require.Equal(t, figure{55, 10, 100}, slow.time(0, 0))
-	require.Equal(t, figure{3, 3, 3}, slow.ratio(1, 0, 0, 0))
-	require.Equal(t, figure{7.5, 7, 8}, slow.time(1, 1))
-	require.Equal(t, figure{1, 1, 1}, slow.ratio(0, 0, 0, 0))
+	require.Equal(t, figure{100, 100, 100}, slower.time(0, 0))
+	require.Equal(t, figure{450, 400, 500}, slower.time(1, 0))
+	require.Equal(t, figure{3.5, 3, 4}, slower.ratio(1, 0, 0, 0))
+	require.Equal(t, figure{7.5, 7, 8}, slower.time(1, 1))
+	require.Equal(t, figure{1, 1, 1}, slower.ratio(0, 0, 0, 0))
 }
 
 // steady is work that takes so long each time, by a clock of its own.

@@ -98,7 +98,7 @@ func scaleSubjects(ctx context.Context, p plan, subjects []*subject, where strin
 			entrants = append(entrants, s.parallel(n))
 		}
 	}
-	tick, end := show.step(p.passes*p.scaleRounds*len(entrants), "Verifying on %s with %s keys", where, count(keys))
+	tick, end := show.step(p.passes*p.scaleRounds*len(entrants), "Verifying by turns, %s, %s keys", where, count(keys))
 	t, err := compete(ctx, entrants, p, p.scaleRounds, keys <= 10_000, func() { tick(1) })
 	end()
 	if err != nil {

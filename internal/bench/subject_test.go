@@ -30,11 +30,11 @@ func TestCheck(t *testing.T) {
 	down := errors.New("down")
 	changed := false
 	for want, spoil := range map[string]func(*subject){
-		"a good token: accepted is false":                func(s *subject) { s.verifier = always(false, nil) },
-		"another secret: accepted is true":               func(s *subject) { s.verifier = always(true, nil) },
-		"garbage: accepted is true":                      func(s *subject) { s.garbage = func() string { return "good_luck" } },
-		"a good token: down":                             func(s *subject) { s.verifier = always(true, down) },
-		"a change: down":                                 func(s *subject) { s.change = func(context.Context, string) error { return down } },
+		"a good token: accepted is false":  func(s *subject) { s.verifier = always(false, nil) },
+		"another secret: accepted is true": func(s *subject) { s.verifier = always(true, nil) },
+		"garbage: accepted is true":        func(s *subject) { s.garbage = func() string { return "good_luck" } },
+		"a good token: down":               func(s *subject) { s.verifier = always(true, down) },
+		"a change: down":                   func(s *subject) { s.change = func(context.Context, string) error { return down } },
 		"a good token after a change: accepted is false": func(s *subject) {
 			s.change = func(context.Context, string) error { changed = true; return nil }
 			s.verifier = func() verify { return func(context.Context, string) (bool, error) { return !changed, nil } }
@@ -49,14 +49,14 @@ func TestCheck(t *testing.T) {
 // TestTurnsCheck holds every turn to verifying what it says.
 func TestTurnsCheck(t *testing.T) {
 	s := honest()
-	for _, e := range []entrant{s.still(), s.changing(), s.flood(), s.parallel(3)} {
+	for _, e := range []entrant{s.still(), s.changing(100), s.flood(), s.parallel(3)} {
 		turn, err := e.work(t.Context(), 250)
 		require.NoError(t, err, e.name)
 		require.Positive(t, turn.took)
 		require.NotEmpty(t, turn.phases)
 	}
 	s.tokens = []string{"bad_key"}
-	for _, e := range []entrant{s.still(), s.changing(), s.flood(), s.parallel(3)} {
+	for _, e := range []entrant{s.still(), s.changing(100), s.flood(), s.parallel(3)} {
 		_, err := e.work(t.Context(), 250)
 		require.ErrorIs(t, err, errRefused, e.name)
 	}
@@ -81,10 +81,10 @@ func TestTurnsCount(t *testing.T) {
 		}
 	}
 	s.change = func(context.Context, string) error { changes++; return nil }
-	_, err := s.changing().work(t.Context(), 30)
+	_, err := s.changing(100).work(t.Context(), 30)
 	require.NoError(t, err)
 	require.Equal(t, 30, changes)
-	require.Equal(t, 30*changeEvery*4/3, good, "and a third before")
+	require.Equal(t, 30*100*4/3, good, "and a third before")
 
 	good = 0
 	_, err = s.flood().work(t.Context(), 1050)

@@ -145,7 +145,7 @@ func (r *report) changes(b *bytes.Buffer) {
 A key, drawn at random, gets another label before every %d verifications. The change is not part of their
 time, but what it does to a cache is. The ratio is to the same subject while nothing changes.
 
-`, changeEvery)
+`, r.plan.changeEvery)
 	head(b, 2, "subject", "on", "one verification", "× undisturbed", "the change itself")
 	for _, s := range r.subjects {
 		if s.changes != nil {

@@ -6,13 +6,8 @@ import (
 	"time"
 )
 
-const (
-	// changeEvery is how many verifications there are to a change of a key.
-	changeEvery = 100
-
-	// garbagePerToken is how many tokens that open nothing there are to one that is good, in a flood.
-	garbagePerToken = 10
-)
+// garbagePerToken is how many tokens that open nothing there are to one that is good, in a flood.
+const garbagePerToken = 10
 
 func per(took time.Duration, n int) float64 { return float64(took.Nanoseconds()) / float64(n) }
 
@@ -52,12 +47,12 @@ func (s *subject) warm(ctx context.Context, v verify) error {
 	return nil
 }
 
-// changing changes a key before every hundred verifications. The first phase is those, and the second
+// changing changes a key before every so many verifications. The first phase is those, and the second
 // the changes.
-func (s *subject) changing() entrant {
+func (s *subject) changing(every int) entrant {
 	v, d, of := s.verifier(), newPicker(s.tokens, 2), newPicker(s.tokens, 3)
 	return entrant{s.title() + " while keys change", func(ctx context.Context, n int) (turn, error) {
-		if err := s.ready(ctx, v, d, n*changeEvery); err != nil {
+		if err := s.ready(ctx, v, d, n*every); err != nil {
 			return turn{}, err
 		}
 		var verifying, changing time.Duration
@@ -67,13 +62,13 @@ func (s *subject) changing() entrant {
 				return turn{}, err
 			}
 			changing += time.Since(start)
-			took, err := accept(ctx, v, d, changeEvery)
+			took, err := accept(ctx, v, d, every)
 			if err != nil {
 				return turn{}, err
 			}
 			verifying += took
 		}
-		return turn{verifying + changing, []float64{per(verifying, n*changeEvery), per(changing, n)}}, nil
+		return turn{verifying + changing, []float64{per(verifying, n*every), per(changing, n)}}, nil
 	}}
 }
 
