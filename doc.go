@@ -4,6 +4,7 @@
 // one read of a store and a fraction of a microsecond, and guards any net/http handler with them.
 //
 //   - [github.com/opengovsg/latchkey/apikey] issues, verifies, lists, changes, rotates and revokes keys.
+//   - [github.com/opengovsg/latchkey/apikey/keycache] answers most verifications from memory, within a stated bound.
 //   - [github.com/opengovsg/latchkey/apikey/legacy] tells a service which tokens an earlier system issued.
 //   - [github.com/opengovsg/latchkey/apikey/reminder] tells people ahead of time that their keys end.
 //   - [github.com/opengovsg/latchkey/bearer] guards net/http handlers (RFC 6750).

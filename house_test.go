@@ -92,7 +92,7 @@ func TestReadmeCompiles(t *testing.T) {
 
 	var compiled strings.Builder
 	for _, name := range []string{
-		"examples/readme/main.go", "apikey/example_test.go", "apikey/reminder/example_test.go", "bearer/example_test.go", "bearer/issue_example_test.go", "sqlstore/example_test.go", "store/example_test.go",
+		"examples/readme/main.go", "apikey/example_test.go", "apikey/reminder/example_test.go", "apikey/keycache/example_test.go", "bearer/example_test.go", "bearer/issue_example_test.go", "sqlstore/example_test.go", "store/example_test.go",
 		"examples/quickstart/main.go", "examples/customstore/filestore_test.go",
 		"apikey/rotate_example_test.go", "apikey/log_example_test.go", "apikey/run_example_test.go", "apikey/legacy/example_test.go", "settings/example_test.go",
 	} {

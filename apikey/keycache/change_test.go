@@ -23,8 +23,11 @@ func TestF14Changed(t *testing.T) {
 		do    func(keys *apikey.Service, key apikey.Key) error
 		after error
 	}{
-		"Revoke":    {func(keys *apikey.Service, key apikey.Key) error { _, err := keys.Revoke(ctx, ref(key), ""); return err }, apikey.ErrRevoked},
-		"RevokeAll": {func(keys *apikey.Service, key apikey.Key) error { _, err := keys.RevokeAll(ctx, key.Owner, ""); return err }, apikey.ErrRevoked},
+		"Revoke": {func(keys *apikey.Service, key apikey.Key) error { _, err := keys.Revoke(ctx, ref(key), ""); return err }, apikey.ErrRevoked},
+		"RevokeAll": {func(keys *apikey.Service, key apikey.Key) error {
+			_, err := keys.RevokeAll(ctx, key.Owner, "")
+			return err
+		}, apikey.ErrRevoked},
 		"Rotate": {func(keys *apikey.Service, key apikey.Key) error {
 			_, _, err := keys.Rotate(ctx, ref(key), apikey.Rotation{})
 			return err

@@ -47,8 +47,12 @@ func (s *spy) List(ctx context.Context, q store.Query) ([]store.Record, error) {
 	return s.Store.List(ctx, q)
 }
 
-func (s *spy) onGet(get func(ctx context.Context, id string) (store.Record, error)) { s.get.Store(&get) }
-func (s *spy) onUpdate(update func(ctx context.Context, rec store.Record) error)    { s.update.Store(&update) }
+func (s *spy) onGet(get func(ctx context.Context, id string) (store.Record, error)) {
+	s.get.Store(&get)
+}
+func (s *spy) onUpdate(update func(ctx context.Context, rec store.Record) error) {
+	s.update.Store(&update)
+}
 func (s *spy) onList(list func(ctx context.Context, q store.Query) ([]store.Record, error)) {
 	s.list.Store(&list)
 }

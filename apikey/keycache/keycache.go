@@ -133,7 +133,7 @@ func New(keys *apikey.Service, c Config) (*Cache, error) {
 	var err error
 	cache.kept, err = otter.New(&otter.Options[string, *entry]{
 		MaximumSize: c.MaxKeys,
-		OnDeletion: func(e otter.DeletionEvent[string, *entry]) {
+		OnAtomicDeletion: func(e otter.DeletionEvent[string, *entry]) {
 			if e.WasEvicted() {
 				cache.stats.evictions.Add(1)
 			}

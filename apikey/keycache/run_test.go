@@ -61,11 +61,11 @@ func TestF15ChangedElsewhere(t *testing.T) {
 func TestRunLooksAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := new(memstore.Store)
-		here, there := beside(t, st, keycache.Config{}), beside(t, st, keycache.Config{})
+		here, there := beside(t, st, keycache.Config{MaxAge: 5 * time.Minute}), beside(t, st, keycache.Config{})
 		token, key := here.remembered(t)
 		_, err := there.keys.Revoke(t.Context(), ref(key), "leaked")
 		require.NoError(t, err)
-		time.Sleep(5 * time.Second)
+		time.Sleep(4 * time.Minute)
 		here.requireHit(t, token)
 		stop := here.run(t)
 		here.requireRefused(t, token, apikey.ErrRevoked)

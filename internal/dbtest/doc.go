@@ -9,6 +9,7 @@
 //	F6           cut or killed midway              TestCutVerify, TestCutList, TestCutUnderLoad, TestKilledConnections
 //	F8           the client leaves                 TestClientLeaves
 //	F9  F10 F11  a store that panics or mixes up   TestMistakenStore
+//	F12 … F16    a cache and other processes       TestCacheF15…, TestCacheM28RotatedElsewhere, TestCacheOrder
 //	F22 … F25    zones, precision, order, 2038     TestZones
 //	F30          the answer to a write is lost     TestCutCommit, TestCutRevoke, TestLostAnswers
 //	F31          restarts, demotion, replicas      TestServerRestarts, TestServerDemoted, TestReplica

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opengovsg/latchkey/apikey"
+	"github.com/opengovsg/latchkey/apikey/keycache"
 	"github.com/opengovsg/latchkey/memstore"
 	"github.com/opengovsg/latchkey/sqlstore"
 	"github.com/opengovsg/latchkey/store"
@@ -25,6 +26,8 @@ type Instance struct {
 	mu       sync.Mutex
 	peppers  []apikey.Pepper
 	services map[time.Duration]*apikey.Service // by what their clocks tell, after now
+
+	cache apikey.Verifier // in front of the service whose clock tells now; nil: none
 }
 
 // A Setup says what store an instance opens.
@@ -32,6 +35,9 @@ type Setup struct {
 	Database int // index in databases; below zero: a store in memory
 	DSN      string
 	Broken   string // name in broken, or empty
+
+	MaxAge  time.Duration // of a cache, where not zero
+	Forever bool          // the cache remembers for longer than it should
 }
 
 // Open opens the store.
@@ -53,7 +59,19 @@ func (n *Instance) Open(s Setup, _ *bool) error {
 	if s.Broken != "" {
 		n.st = broken[s.Broken](n.st)
 	}
-	return n.Configure(nil, nil)
+	if err := n.Configure(nil, nil); err != nil || s.MaxAge == 0 {
+		return err
+	}
+	keys, err := n.service(0)
+	if err != nil {
+		return err
+	}
+	if s.Forever {
+		n.cache = &forever{keys: keys}
+		return nil
+	}
+	n.cache, err = keycache.New(keys, keycache.Config{MaxAge: s.MaxAge})
+	return err
 }
 
 // Configure restarts the services with other peppers, each given as the byte it is filled with, and
@@ -109,7 +127,7 @@ const life = 1000 * time.Hour
 
 // An Op is what an instance is told to do.
 type Op struct {
-	Kind   string // create, look and issue; verify, update and revoke, which are those of the service
+	Kind   string // create, look and issue; verify, update, rotate and revoke, which are those of the service
 	Client int    // who does it
 
 	ID    string
@@ -153,6 +171,7 @@ var outcomes = []struct {
 	{apikey.ErrUnknown, "unknown"},
 	{apikey.ErrExpired, "expired"},
 	{apikey.ErrRevoked, "revoked"},
+	{apikey.ErrSuperseded, "superseded"},
 	{apikey.ErrNotActive, "inactive"}, // wraps the next one
 	{store.ErrConflict, "conflict"},
 	{store.ErrNotFound, "missing"},
@@ -201,7 +220,16 @@ func (n *Instance) Do(op Op, r *Result) error {
 			r.Token = token.Reveal()
 		}
 	case "verify":
-		key, err = s.Verify(ctx, op.Token)
+		verifier := apikey.Verifier(s)
+		if n.cache != nil {
+			verifier = n.cache
+		}
+		key, err = verifier.Verify(ctx, op.Token)
+	case "rotate": // and end the old token, so that there is one at a time
+		var token apikey.Token
+		if token, key, err = s.Rotate(ctx, ref, apikey.Rotation{Immediately: true}); err == nil {
+			r.Token = token.Reveal()
+		}
 	case "update":
 		changes := apikey.Changes{Scopes: op.Scopes}
 		if op.Label != "" {
