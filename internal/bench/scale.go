@@ -111,6 +111,7 @@ func scaleSubjects(ctx context.Context, p plan, subjects []*subject, where strin
 				name: s.name, where: where, keys: keys, goroutines: n,
 				time: t.time(at, 0), floor: t.ratio(at, 0, g*len(subjects), 0), alone: t.ratio(at, 0, i, 0),
 			})
+			show.line("  %-40s %12s", fmt.Sprintf("%s by %s", s.title(), plural(n, "goroutine")), duration(rows[len(rows)-1].time.median))
 		}
 	}
 	return rows, nil
