@@ -71,7 +71,8 @@ both; then medians are taken as above. All are in one binary. A turn begins with
 measured, so that it finds its keys in the processor's caches however many others came in between.
 
 Each subject presents good tokens at random, of %s keys where it says nothing else. Before it is measured,
-each has shown that it accepts good tokens and refuses others.
+each has shown that it accepts good tokens and refuses others. Caches know every good token when a turn
+begins. Ours runs as in an application, with what writes last uses and asks for changes beside it.
 
 `, r.plan.passes, plural(r.plan.rounds, "round"), duration(float64(r.plan.turn)), count(issued))
 }
