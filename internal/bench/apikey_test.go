@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -13,34 +13,7 @@ import (
 	"github.com/opengovsg/latchkey/store"
 )
 
-func newService(b *testing.B, st store.Store, peppers ...apikey.Pepper) *apikey.Service {
-	b.Helper()
-	keys, err := apikey.New(st, apikey.Config{
-		Prefix: "postman_live", Scopes: []string{"email:*"}, MaxPerOwner: 1_000_000, Peppers: peppers,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return keys
-}
-
-// issue issues n keys and returns their tokens.
-func issue(b *testing.B, keys *apikey.Service, n int) []string {
-	b.Helper()
-	tokens := make([]string, n)
-	for i := range tokens {
-		token, _, err := keys.Issue(context.Background(), apikey.Request{
-			Owner: "user_42", Label: "HR reminders", Scopes: []string{"email:send"}, Contacts: []string{"team@agency.gov.sg"},
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		tokens[i] = token.Reveal()
-	}
-	return tokens
-}
-
-func verify(b *testing.B, keys *apikey.Service, tokens []string) {
+func benchVerify(b *testing.B, keys *apikey.Service, tokens []string) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -51,8 +24,8 @@ func verify(b *testing.B, keys *apikey.Service, tokens []string) {
 }
 
 func BenchmarkVerifyMemstore(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	verify(b, keys, issue(b, keys, 1000))
+	keys := benchService(b, new(memstore.Store))
+	benchVerify(b, keys, benchIssue(b, keys, 1000))
 }
 
 func BenchmarkVerifyMemstorePepper(b *testing.B) {
@@ -60,13 +33,13 @@ func BenchmarkVerifyMemstorePepper(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	keys := newService(b, new(memstore.Store), pepper)
-	verify(b, keys, issue(b, keys, 1000))
+	keys := benchService(b, new(memstore.Store), pepper)
+	benchVerify(b, keys, benchIssue(b, keys, 1000))
 }
 
 func BenchmarkVerifyMemstoreParallel(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	tokens := issue(b, keys, 1000)
+	keys := benchService(b, new(memstore.Store))
+	tokens := benchIssue(b, keys, 1000)
 	ctx := context.Background()
 	var start atomic.Int64
 	b.ReportAllocs()
@@ -80,8 +53,8 @@ func BenchmarkVerifyMemstoreParallel(b *testing.B) {
 }
 
 func BenchmarkRefuseMalformed(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	token := issue(b, keys, 1)[0]
+	keys := benchService(b, new(memstore.Store))
+	token := benchIssue(b, keys, 1)[0]
 	last := "x"
 	if token[len(token)-1:] == last {
 		last = "y"
@@ -109,7 +82,7 @@ func (discard) Touch(context.Context, []store.Use) error                  { retu
 func (discard) Purge(context.Context, time.Time, int) (int, error)        { return 0, nil }
 
 func BenchmarkIssue(b *testing.B) {
-	keys := newService(b, discard{})
+	keys := benchService(b, discard{})
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {

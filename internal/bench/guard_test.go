@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func (f *floor) guard(next http.Handler) http.Handler {
 }
 
 func BenchmarkFloorGuard(b *testing.B) {
-	f, tokens := newFloor(1)
+	f, tokens := newFloor(1, 1)
 	served := 0
 	next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Value(contextKey{}) != nil {
@@ -68,8 +68,8 @@ func BenchmarkFloorGuard(b *testing.B) {
 }
 
 func BenchmarkGuard(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	token := issue(b, keys, 1)[0]
+	keys := benchService(b, new(memstore.Store))
+	token := benchIssue(b, keys, 1)[0]
 	served := 0
 	guard := bearer.New(keys, bearer.Config{})
 	next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

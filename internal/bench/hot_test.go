@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 )
 
 func BenchmarkRatioVerifyMemstore(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	tokens := issue(b, keys, 1000)
-	f, floorTokens := newFloor(1000)
+	keys := benchService(b, new(memstore.Store))
+	tokens := benchIssue(b, keys, 1000)
+	f, floorTokens := newFloor(1000, 1000)
 	ctx := context.Background()
-	ratio(b, func() error {
+	benchRatio(b, func() error {
 		for _, token := range tokens {
 			if _, err := keys.Verify(ctx, token); err != nil {
 				return err
@@ -34,14 +34,14 @@ func BenchmarkRatioVerifyMemstore(b *testing.B) {
 }
 
 func BenchmarkRatioGuard(b *testing.B) {
-	keys := newService(b, new(memstore.Store))
-	token := issue(b, keys, 1)[0]
+	keys := benchService(b, new(memstore.Store))
+	token := benchIssue(b, keys, 1)[0]
 	guard := bearer.New(keys, bearer.Config{}).Require("email:send")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if key, ok := apikey.FromContext(r.Context()); ok && key.Owner == "user_42" {
 			served++
 		}
 	}))
-	f, floorTokens := newFloor(1)
+	f, floorTokens := newFloor(1, 1)
 	floor := f.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Value(contextKey{}) != nil {
 			served++
@@ -58,7 +58,7 @@ func BenchmarkRatioGuard(b *testing.B) {
 			return nil
 		}
 	}
-	ratio(b, calls(guard, token), calls(floor, floorTokens[0]))
+	benchRatio(b, calls(guard, token), calls(floor, floorTokens[0]))
 }
 
 var served int

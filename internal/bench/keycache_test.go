@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -17,12 +17,12 @@ const longest = 5 * time.Minute
 // newCache returns a cache that remembers n tokens for as long as it may.
 func newCache(b *testing.B, n int) (*keycache.Cache, []string) {
 	b.Helper()
-	keys := newService(b, new(memstore.Store))
+	keys := benchService(b, new(memstore.Store))
 	cache, err := keycache.New(keys, keycache.Config{MaxAge: longest})
 	if err != nil {
 		b.Fatal(err)
 	}
-	tokens := issue(b, keys, n)
+	tokens := benchIssue(b, keys, n)
 	for _, token := range tokens {
 		if _, err := cache.Verify(context.Background(), token); err != nil {
 			b.Fatal(err)
@@ -95,9 +95,9 @@ func BenchmarkCacheMiss(b *testing.B) {
 // BenchmarkRatioCacheHit compares with the floor of a verification, in turns.
 func BenchmarkRatioCacheHit(b *testing.B) {
 	cache, tokens := newCache(b, 1000)
-	f, floorTokens := newFloor(1000)
+	f, floorTokens := newFloor(1000, 1000)
 	ctx := context.Background()
-	ratio(b, func() error {
+	benchRatio(b, func() error {
 		for i := range 2000 {
 			if _, err := cache.Verify(ctx, tokens[i%len(tokens)]); err != nil {
 				return err

@@ -1,16 +1,17 @@
-package bench
+package main
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 )
 
-// ratio lets a benchmark and its floor take turns of a few milliseconds and reports the median of the
+// benchRatio lets a benchmark and its floor take turns of a few milliseconds and reports the median of the
 // ratios of neighbours. On a machine that does other work as well, which comes and goes by the second,
 // this tells much more than two times that were taken one after the other.
-func ratio(b *testing.B, subject, floor func() error) {
+func benchRatio(b *testing.B, subject, floor func() error) {
 	timed := func(f func() error) time.Duration {
 		start := time.Now()
 		if err := f(); err != nil {
@@ -39,19 +40,19 @@ func ratio(b *testing.B, subject, floor func() error) {
 // verifyRatio lets n goroutines verify some tokens, and then read their rows.
 func (e engine) verifyRatio(b *testing.B) {
 	e.sweep(b, func(b *testing.B, t *table, n int) {
-		ratio(b, func() error { return together(n, t.tokens, t.verifier) }, func() error { return together(n, t.tokens, t.reader) })
+		benchRatio(b, func() error { return allTogether(b.Context(), n, t.tokens, t.verifier) }, func() error { return allTogether(b.Context(), n, t.tokens, t.reader) })
 	})
 }
 
-// together makes a few calls from each of n goroutines, together about a hundred or more.
-func together(n int, tokens []string, newCall func() func(token string) error) error {
+// allTogether makes a few calls from each of n goroutines, together about a hundred or more.
+func allTogether(ctx context.Context, n int, tokens []string, newCall func() func(ctx context.Context, token string) error) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, n)
 	for g := range n {
 		wg.Go(func() {
 			call := newCall()
 			for i := range max(100/n, 5) {
-				if err := call(tokens[(g*len(tokens)/n+i)%len(tokens)]); err != nil {
+				if err := call(ctx, tokens[(g*len(tokens)/n+i)%len(tokens)]); err != nil {
 					errs <- err
 					return
 				}
@@ -64,10 +65,10 @@ func together(n int, tokens []string, newCall func() func(token string) error) e
 }
 
 func (e engine) touchRatio(b *testing.B) {
-	_, rows, _ := sizes()
-	t := e.table(b, rows)
+	_, rows, _ := tableSizes()
+	t := e.filled(b, rows)
 	floor := e.floorTouch(b, t)
-	ratio(b, func() error { return t.store.Touch(b.Context(), t.uses()) }, func() error { return floor(b.Context(), t.uses()) })
+	benchRatio(b, func() error { return t.store.Touch(b.Context(), t.uses()) }, func() error { return floor(b.Context(), t.uses()) })
 }
 
 func BenchmarkRatioVerifySQLite(b *testing.B)   { sqliteEngine.verifyRatio(b) }

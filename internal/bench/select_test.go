@@ -1,21 +1,22 @@
-package bench
+package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/opengovsg/latchkey/apikey"
 )
 
 // sweep runs a benchmark on the small and the large table, by one goroutine and by several.
 func (e engine) sweep(b *testing.B, run func(b *testing.B, t *table, goroutines int)) {
-	small, large, _ := sizes()
+	small, large, _ := tableSizes()
 	for _, rows := range []int{small, large} {
-		t := e.table(b, rows)
+		t := e.filled(b, rows)
 		for _, n := range []int{1, 8, maxGoroutines} {
 			b.Run(fmt.Sprintf("rows=%d/goroutines=%d", rows, n), func(b *testing.B) { run(b, t, n) })
 		}
@@ -26,8 +27,9 @@ func (e engine) sweep(b *testing.B, run func(b *testing.B, t *table, goroutines 
 
 // parallel divides the operations among exactly n goroutines, which begin at different tokens. Each
 // has a call of its own.
-func parallel(b *testing.B, n int, tokens []string, newCall func() func(token string) error) {
+func parallel(b *testing.B, n int, tokens []string, newCall func() func(ctx context.Context, token string) error) {
 	var started atomic.Int64
+	ctx := b.Context()
 	procs := runtime.GOMAXPROCS(0)
 	b.SetParallelism((n + procs - 1) / procs)
 	b.ReportAllocs()
@@ -38,7 +40,7 @@ func parallel(b *testing.B, n int, tokens []string, newCall func() func(token st
 		}
 		call := newCall()
 		for i := g * len(tokens) / n; pb.Next(); i++ {
-			if err := call(tokens[i%len(tokens)]); err != nil {
+			if err := call(ctx, tokens[i%len(tokens)]); err != nil {
 				b.Error(err)
 				return
 			}
@@ -46,25 +48,10 @@ func parallel(b *testing.B, n int, tokens []string, newCall func() func(token st
 	})
 }
 
-func (t *table) verifier() func(token string) error {
-	return func(token string) error {
-		_, err := t.keys.Verify(context.Background(), token)
+func (t *table) verifier() func(ctx context.Context, token string) error {
+	return func(ctx context.Context, token string) error {
+		_, err := t.keys.Verify(ctx, token)
 		return err
-	}
-}
-
-// reader reads the same rows by a prepared point SELECT of the same columns into variables of the same
-// types, and does nothing with them.
-func (t *table) reader() func(token string) error {
-	var id, owner, prefix, label, hint, scopes, contacts, metadata, scheme, hash, reason, priorHint, priorScheme, priorHash string
-	var alias sql.NullString
-	var created, updated, grace, version int64
-	var expires, revoked, used, rotated, activated, priorExpires, reminded, reminding sql.NullInt64
-	dest := []any{&id, &owner, &prefix, &alias, &label, &hint, &scopes, &contacts, &metadata, &scheme, &hash,
-		&created, &updated, &expires, &revoked, &reason, &used, &rotated, &activated, &grace,
-		&priorHint, &priorScheme, &priorHash, &priorExpires, &reminded, &reminding, &version}
-	return func(token string) error {
-		return t.point.QueryRowContext(context.Background(), token[13:33]).Scan(dest...)
 	}
 }
 
@@ -85,8 +72,8 @@ func BenchmarkFloorMySQL(b *testing.B)     { mysqlEngine.floor(b) }
 
 // list reads a page of the owner of most keys, the newest and one that lies deep.
 func (e engine) list(b *testing.B) {
-	_, rows, deep := sizes()
-	t := e.table(b, rows)
+	_, rows, deep := tableSizes()
+	t := e.filled(b, rows)
 	for _, depth := range []int{0, deep} {
 		after := t.deep(b, depth)
 		b.Run(fmt.Sprint("depth=", depth), func(b *testing.B) {
@@ -104,3 +91,13 @@ func (e engine) list(b *testing.B) {
 func BenchmarkListSQLite(b *testing.B)   { sqliteEngine.list(b) }
 func BenchmarkListPostgres(b *testing.B) { postgresEngine.list(b) }
 func BenchmarkListMySQL(b *testing.B)    { mysqlEngine.list(b) }
+
+// deep returns the id after which the owner of most keys has so many newer ones.
+func (t *table) deep(b *testing.B, depth int) (id string) {
+	b.Helper()
+	if depth > 0 {
+		require.NoError(b, t.db.QueryRowContext(b.Context(), fmt.Sprintf(
+			"SELECT id FROM latchkey_keys WHERE owner = '%s' ORDER BY id DESC LIMIT 1 OFFSET %d", largeOwner, depth-1)).Scan(&id))
+	}
+	return id
+}

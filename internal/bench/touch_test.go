@@ -1,4 +1,4 @@
-package bench
+package main
 
 import (
 	"context"
@@ -28,8 +28,8 @@ func (t *table) uses() []store.Use {
 
 // touch writes batches of uses to the large table, as the store does or as its floor does.
 func (e engine) touch(b *testing.B, floor bool) {
-	_, rows, _ := sizes()
-	t := e.table(b, rows)
+	_, rows, _ := tableSizes()
+	t := e.filled(b, rows)
 	write := t.store.Touch
 	if floor {
 		write = e.floorTouch(b, t)
