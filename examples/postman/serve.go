@@ -23,6 +23,9 @@ const (
 	// starting bounds how long the database may take to be there and have its tables made.
 	starting = 30 * time.Second
 
+	// counting bounds how long keys may be counted before the service starts.
+	counting = 5 * time.Second
+
 	// ending bounds how long requests under way may take to end once no new ones are taken.
 	ending = 20 * time.Second
 )
@@ -66,9 +69,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("the database can't be made ready: %w", err)
 	}
-	if err := s.warn(ctx, out, o); err != nil {
-		return err
-	}
+	s.warn(ctx, out, o)
 	announce(out, o, db, listener.Addr())
 
 	// The last requests are the last uses of keys, so the recording of uses ends after them.
@@ -160,19 +161,21 @@ func announce(out io.Writer, o options, db *database.Database, addr net.Addr) {
 	io.WriteString(out, b.String())
 }
 
-// warn says that keys of the earlier system are kept out for lack of the salt.
-func (s *service) warn(ctx context.Context, out io.Writer, o options) error {
+// warn says that keys of the earlier system are kept out for lack of the salt. Where there are too many keys
+// to count them in a while, or none can be counted, the service starts all the same.
+func (s *service) warn(ctx context.Context, out io.Writer, o options) {
 	if o.legacySalt != "" {
-		return nil
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, counting)
+	defer cancel()
 	counts, err := s.keys.CountAll(ctx)
-	if err != nil {
-		return fmt.Errorf("the keys can't be counted: %w", err)
-	}
-	if counts.Legacy > 0 {
+	switch {
+	case err != nil:
+		s.log.Warn("whether POSTMAN_LEGACY_SALT is missing is not known", "err", err)
+	case counts.Legacy > 0:
 		fmt.Fprintf(out, "There are %d keys of the earlier system whose tokens are refused, since POSTMAN_LEGACY_SALT is not set.\n", counts.Legacy)
 	}
-	return nil
 }
 
 // sender returns what sends the mails, and the outbox if that is what keeps them.

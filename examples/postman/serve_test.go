@@ -54,6 +54,23 @@ func TestWithoutURL(t *testing.T) {
 	require.NotContains(t, dev(t).log.String(), "WARN", "there they are right")
 }
 
+// TestWarnKeepsNobodyOut counts keys that can't be counted: there is no table of them.
+func TestWarnKeepsNobodyOut(t *testing.T) {
+	db, err := database.Open(databasetest.SQLite(t))
+	require.NoError(t, err)
+	defer db.Close()
+	out, log := new(buffer), new(buffer)
+	o := options{dev: true, log: log}
+	s, err := newService(o, db)
+	require.NoError(t, err)
+	s.warn(t.Context(), out, o)
+	require.Empty(t, out.String())
+	require.Contains(t, log.String(), `"level":"WARN","msg":"whether POSTMAN_LEGACY_SALT is missing is not known"`)
+	o.legacySalt = "canary"
+	s.warn(t.Context(), out, o)
+	require.Equal(t, 1, strings.Count(log.String(), "WARN"))
+}
+
 // TestDrain says no to a load balancer before it refuses connections.
 func TestDrain(t *testing.T) {
 	s := start(t, databasetest.SQLite(t), func(o *options) { o.drain = 2 * time.Second })
