@@ -1,7 +1,7 @@
 // Command endtoend measures what a guard adds to a server: a real one, in a process of its own, over
 // loopback, under a real load generator. It writes what it finds to docs/end-to-end.md.
 //
-//	go run ./internal/bench/endtoend          # about ten minutes
+//	go run ./internal/bench/endtoend          # about five minutes
 //	go run ./internal/bench/endtoend -quick   # less than a minute, and says so
 //
 // LATCHKEY_POSTGRES_DSN names the PostgreSQL server, as compose.yaml says; without one, what needs it is
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, progress io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	p := plan{passes: 6, turn: 10 * time.Second, churn: time.Minute, workers: 16}
+	p := plan{passes: 6, turn: 4 * time.Second, churn: 20 * time.Second, workers: 16}
 	if *quick {
 		p = plan{passes: 2, turn: time.Second, churn: 3 * time.Second, workers: 16}
 	}
