@@ -90,6 +90,9 @@ type dialect struct {
 	lock   string
 	insert func(ctx context.Context, s *Store, rec *store.Record, max int) error
 
+	// takesTurns says that those who write one alias at once may all be in a deadlock with all others.
+	takesTurns bool
+
 	// unlessTaken keeps Update from an alias that another record has, where a duplicate that is an
 	// error would end the caller's transaction. Its arguments are the alias and the id.
 	unlessTaken string

@@ -37,6 +37,11 @@ var mysql = dialect{
 	insert: insertMySQL,
 	widths: widthsMySQL,
 
+	// Who inserts what a unique index may have first shares the lock of whatever stands there, also of a
+	// deleted row that is not cleaned away yet, and of the gap in front of it, which all of them then
+	// want for themselves.
+	takesTurns: true,
+
 	// What no use names keeps what it has. The index keeps a small table from being locked whole.
 	touch: `
 UPDATE {table} FORCE INDEX (PRIMARY)

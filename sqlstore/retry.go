@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -49,6 +50,24 @@ func (s *Store) repeat(ctx context.Context, lost bool, f func() error) error {
 		err = f()
 	}
 	return err
+}
+
+// inTurn runs f on s, or where a write of a record with an alias has failed before and the dialect says so,
+// in a transaction that waits for all others of these. One that lost against forty others would lose against
+// those of them that lost as well, as often as they all try again at once.
+//
+// It waits at the row of the empty owner, which no key has. Having written there, it is not the one that
+// InnoDB lets give way to those who try for the first time, as they have written less.
+func (s *Store) inTurn(ctx context.Context, repeated bool, rec *store.Record, f func(in *Store) error) error {
+	if !repeated || rec.Alias == "" || !s.dialect.takesTurns {
+		return f(s)
+	}
+	return s.inTx(ctx, func(tx DB) error {
+		if _, err := s.execOn(ctx, tx, s.lock, ""); err != nil {
+			return err
+		}
+		return f(s.WithTx(tx.(*sql.Tx)))
+	})
 }
 
 // within bounds a call that its caller does not. A request waits for as long as its client does, and a

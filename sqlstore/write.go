@@ -31,7 +31,7 @@ func (s *Store) Create(ctx context.Context, rec store.Record, max int) error {
 	}
 	repeated := false
 	err := s.repeat(ctx, mayRepeatLost, func() error {
-		err := s.createOnce(ctx, &rec, max)
+		err := s.inTurn(ctx, repeated, &rec, func(in *Store) error { return in.createOnce(ctx, &rec, max) })
 		if err == store.ErrExists && repeated {
 			// Perhaps by the attempt before, whose answer was lost. No one else has this hash.
 			err = s.unless(ctx, err, rec.ID, func(kept *store.Record) bool { return *kept == asCreated(&rec) })
@@ -69,7 +69,7 @@ func (s *Store) Update(ctx context.Context, rec store.Record) error {
 	}
 	repeated := false
 	err := s.repeat(ctx, mayRepeatLost, func() error {
-		err := s.updateOnce(ctx, &rec)
+		err := s.inTurn(ctx, repeated, &rec, func(in *Store) error { return in.updateOnce(ctx, &rec) })
 		if err == store.ErrConflict && repeated {
 			err = s.unless(ctx, err, rec.ID, func(kept *store.Record) bool { return *kept == asUpdated(&rec, kept) })
 		}
