@@ -13,8 +13,9 @@ import (
 // in this process and in others, and to answer as Verify does.
 
 // Watch has changed called with the id of a key whenever a call of the service, or of one that WithStore
-// made of it, has written the key or tried to, before that call returns: also where it failed, since the
-// store may have done what it was asked all the same. An empty id stands for any keys, which Purge deletes.
+// made of it, has written the key or was to write it, before that call returns: also where it failed, since
+// the store may have done what it was asked all the same, and where there was nothing left to write, since
+// another process may have done it. An empty id stands for any keys, which Purge deletes.
 // What a transaction of the application's writes it hears of before the commit, and not then.
 //
 // It is called for as long as the service exists, by several goroutines at once. It must be quick, must not
@@ -33,6 +34,12 @@ type watchers struct {
 	all []func(id string) // only ever appended to
 }
 
+func (w *watchers) any() bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return len(w.all) > 0
+}
+
 func (w *watchers) tell(id string) {
 	w.mu.RLock()
 	all := w.all
@@ -42,8 +49,8 @@ func (w *watchers) tell(id string) {
 	}
 }
 
-// create and update are all the ways in which the service writes single records. Watchers are told before
-// anybody can know what came of it, also if the store panics.
+// create, update and change are all the ways in which the service writes single records. Watchers are told
+// before anybody can know what came of it, also if the store panics.
 func (s *Service) create(ctx context.Context, rec store.Record) error {
 	defer s.watchers.tell(rec.ID)
 	return s.store.Create(ctx, rec, s.maxPerOwner)

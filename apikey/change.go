@@ -40,7 +40,8 @@ func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
 	return rec, nil
 }
 
-// change applies a change to a record, again if it changed in between, and returns the key as kept.
+// change applies a change to a record, again if it changed in between, and returns the key as kept. Watchers
+// are told whatever comes of it.
 func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record, time.Time) error) (Key, error) {
 	if err := s.ready(ctx); err != nil {
 		return Key{}, err
@@ -48,6 +49,11 @@ func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record,
 	now, err := s.clockMicro()
 	if err != nil {
 		return Key{}, err
+	}
+	if validID(ref.ID) {
+		// Also where there is nothing to write. Whoever revokes a key that another process has revoked
+		// expects it to be refused from here on, and a cache may not have heard of that yet.
+		defer s.watchers.tell(ref.ID)
 	}
 	for range maxSwaps {
 		rec, err := s.load(ctx, ref)
@@ -61,7 +67,7 @@ func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record,
 			return Key{}, err
 		}
 		rec.UpdatedAt = later(rec.UpdatedAt, now)
-		err = s.update(ctx, rec)
+		err = s.store.Update(ctx, rec)
 		if err == nil {
 			return keyOf(&rec), nil
 		}

@@ -159,9 +159,35 @@ func (s *Service) RevokeAll(ctx context.Context, owner, reason string) (int, err
 	for {
 		n, err := s.revokeListed(ctx, owner, reason)
 		revoked += n
-		if n == 0 || err != nil {
+		if err != nil {
 			return revoked, err
 		}
+		if n == 0 {
+			return revoked, s.tellRevoked(ctx, owner)
+		}
+	}
+}
+
+// tellRevoked tells watchers of the owner's keys that were revoked lately, by whatever process: a cache may
+// not have heard of those that were no longer there to be revoked. No cache keeps a key for as long as an hour.
+func (s *Service) tellRevoked(ctx context.Context, owner string) error {
+	if !s.watchers.any() {
+		return nil
+	}
+	now, err := s.clockMicro()
+	if err != nil {
+		return err
+	}
+	q := store.Query{Owner: owner, State: store.Revoked, ChangedSince: storable(now.Add(-time.Hour)), Limit: store.MaxLimit}
+	for {
+		recs, err := s.list(ctx, q)
+		if err != nil || len(recs) == 0 {
+			return err
+		}
+		for _, rec := range recs {
+			s.watchers.tell(rec.ID)
+		}
+		q.After = recs[len(recs)-1].ID
 	}
 }
 

@@ -64,8 +64,8 @@ type Config struct {
 	MaxKeys int
 
 	// LoadsAtOnce is how many tokens are looked for in the store at once: 64 where zero, at most
-	// 10 000. As many again are for tokens that opened a key a short while ago. Others wait, at most for
-	// 5 seconds, and then nobody could tell: [apikey.ErrUnavailable].
+	// 10 000, of each of them twice at the most. As many again are for tokens that opened a key before. Others
+	// wait, at most for 5 seconds, and then nobody could tell: [apikey.ErrUnavailable].
 	LoadsAtOnce int
 
 	// PollEvery is how often Run asks for what other processes changed: every second, or MaxAge if that
@@ -84,9 +84,10 @@ type Cache struct {
 	made      time.Time // what elapsed counts from
 
 	kept     *otter.Cache[string, *entry] // by the id of the key
+	opened   *opened
 	refusals *refusals
 	stripes  [stripes]stripe
-	turns    [2]chan struct{} // to load a token that opened no key lately, and one that did
+	turns    [2]chan struct{} // to load a token that opened no key before, and one that did
 	stats    counters
 }
 
@@ -128,6 +129,7 @@ func New(keys *apikey.Service, c Config) (*Cache, error) {
 		maxAge:    c.MaxAge,
 		pollEvery: c.PollEvery,
 		made:      time.Now(),
+		opened:    new(opened),
 		refusals:  new(refusals),
 	}
 	var err error
@@ -190,27 +192,22 @@ func (c *Cache) Verify(ctx context.Context, token string) (apikey.Key, error) {
 	}
 	// A handler must not run for a client that has gone, whoever would answer.
 	if err := ctx.Err(); err != nil {
-		return c.unavailable(err)
+		c.stats.unavailable.Add(1)
+		return apikey.Key{}, unavailable(err)
 	}
 	sum := digestOf(token)
-	a := c.answer(id, &sum)
-	if a != nil {
-		if now, age, ok := c.fresh(a); ok {
-			c.keys.NoteUse(&a.key, now)
-			c.stats.hit(id, int(age*ages/c.maxAge))
-			return a.key, nil
-		}
-	}
-	if err := c.refusal(id, &sum); err != nil {
+	a, err := c.remembered(id, &sum)
+	switch {
+	case err != nil:
 		return apikey.Key{}, err
+	case a != nil:
+		return a.key, nil
 	}
-	return c.load(ctx, token, id, sum)
-}
-
-// unavailable answers that nobody could tell.
-func (c *Cache) unavailable(err error) (apikey.Key, error) {
-	c.stats.unavailable.Add(1)
-	return apikey.Key{}, unavailable(err)
+	key, err := c.load(ctx, token, id, sum)
+	if err != nil && !errors.Is(err, apikey.ErrInvalid) {
+		c.stats.unavailable.Add(1)
+	}
+	return key, err
 }
 
 // elapsed is the time that the ages of answers are counted by, which no setting of a clock changes.

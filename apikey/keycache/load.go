@@ -10,8 +10,14 @@ import (
 	"github.com/opengovsg/latchkey/apikey"
 )
 
-// loadTimeout bounds a load, waiting for its turn included.
-const loadTimeout = 5 * time.Second
+const (
+	// loadTimeout bounds a load, waiting for its turn included.
+	loadTimeout = 5 * time.Second
+
+	// joinWithin is how long after its beginning a load is joined: whoever joins a call that came to be
+	// stuck is stuck with it, and should have as long again for another try.
+	joinWithin = loadTimeout / 2
+)
 
 // errStopped is what came of a load that ended neither with a key nor with an error.
 var errStopped = unavailable(errors.New("the verification panicked"))
@@ -37,14 +43,18 @@ func (c *Cache) stripe(id string) *stripe {
 type flight struct {
 	id    string
 	sum   digest
-	known bool          // the token opened the key a short while ago
+	known bool          // the token opened a key before
 	fence uint64        // of the stripe when it began
 	read  time.Duration // when it began, as elapsed counts
 	wall  int64         // the same by the service's clock, in Unix microseconds
 
-	ctx     context.Context // of its own: who came first may leave
-	cancel  context.CancelFunc
-	waiting int // under the stripe's lock
+	ctx    context.Context // of its own: who came first may leave
+	cancel context.CancelFunc
+
+	// Under the stripe's lock.
+	before  *flight // of the same token and too old to be joined, or nil
+	waiting int
+	begun   bool // it has its turn
 
 	done     chan struct{} // closed when what follows is set
 	key      apikey.Key
@@ -52,42 +62,83 @@ type flight struct {
 	panicked any
 }
 
+// flying reports whether the flight may still land in time.
+func (f *flight) flying() bool {
+	select {
+	case <-f.done:
+		return false
+	default:
+		return f.ctx.Err() == nil
+	}
+}
+
 // load has the service verify the token, together with whoever waits for just that.
 func (c *Cache) load(ctx context.Context, token, id string, sum digest) (apikey.Key, error) {
 	sh := c.stripe(id)
-	sh.mu.Lock()
-	f := sh.flights[sum]
-	// One that takes longer than an answer may get old is not for who comes now; one that overlooks its
-	// deadline is left to itself, and nobody waits for it or begins another.
-	join := f != nil && (c.elapsed()-f.read < c.maxAge || f.ctx.Err() != nil)
-	if !join {
-		// A flight may have landed since this was last looked at.
-		a := c.answer(id, &sum)
-		if a != nil {
-			if now, age, ok := c.fresh(a); ok {
-				sh.mu.Unlock()
-				c.keys.NoteUse(&a.key, now)
-				c.stats.hit(id, int(age*ages/c.maxAge))
-				return a.key, nil
-			}
+	for {
+		b := c.board(ctx, sh, token, id, sum)
+		switch {
+		case b.err != nil:
+			return apikey.Key{}, b.err
+		case b.answer != nil:
+			return b.answer.key, nil
+		case b.flight != nil:
+			c.stats.misses.Add(1)
+			return c.await(ctx, sh, b.flight, b.joined)
 		}
-		if err := c.refusal(id, &sum); err != nil {
-			sh.mu.Unlock()
-			return apikey.Key{}, err
+		select {
+		case <-b.full.done:
+		case <-b.full.ctx.Done():
+		case <-ctx.Done():
+			return apikey.Key{}, unavailable(ctx.Err())
 		}
-		f = c.newFlight(ctx, id, sum, a != nil)
-		f.fence = sh.fence.Load()
-		sh.flights[sum] = f
-		go c.fly(sh, f, token)
 	}
-	f.waiting++
-	sh.mu.Unlock()
-	c.stats.misses.Add(1)
-	return c.await(ctx, sh, f, join)
 }
 
-func (c *Cache) newFlight(ctx context.Context, id string, sum digest, known bool) *flight {
-	f := &flight{id: id, sum: sum, known: known, read: c.elapsed(), done: make(chan struct{})}
+// A boarding is how somebody gets an answer: from memory, or with a flight, or after another one.
+type boarding struct {
+	answer *answer
+	err    error // a refusal
+
+	flight *flight
+	joined bool // and did not begin it
+
+	full *flight // to wait for, and then look again
+}
+
+// board finds a flight for a token, or begins one. The lock is given back whatever happens: the clock is the
+// application's, and may panic.
+func (c *Cache) board(ctx context.Context, sh *stripe, token, id string, sum digest) boarding {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	f := sh.flights[sum]
+	if f != nil {
+		// One that takes longer than an answer may get old is not for who comes now; one that overlooks its
+		// deadline is left to itself, and nobody waits for it or begins another.
+		if c.elapsed()-f.read < min(c.maxAge, joinWithin) || f.ctx.Err() != nil {
+			f.waiting++
+			return boarding{flight: f, joined: true}
+		}
+		// Two at a time, or one key that is slow to read would take all turns there are.
+		if f.before != nil && f.before.flying() {
+			return boarding{full: f.before}
+		}
+		f.before = nil
+	}
+	// A flight may have landed since this was last looked at.
+	if a, err := c.remembered(id, &sum); a != nil || err != nil {
+		return boarding{answer: a, err: err}
+	}
+	next := c.newFlight(ctx, id, sum)
+	next.fence, next.before = sh.fence.Load(), f
+	sh.flights[sum] = next
+	go c.fly(sh, next, token)
+	return boarding{flight: next}
+}
+
+func (c *Cache) newFlight(ctx context.Context, id string, sum digest) *flight {
+	f := &flight{id: id, sum: sum, read: c.elapsed(), waiting: 1, done: make(chan struct{})}
+	f.known = c.opened.has(&sum) || c.answer(id, &sum) != nil
 	if now, err := c.keys.Now(); err == nil {
 		f.wall = now.UnixMicro()
 	}
@@ -100,30 +151,42 @@ func (c *Cache) await(ctx context.Context, sh *stripe, f *flight, joined bool) (
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		sh.mu.Lock()
-		f.waiting--
-		sh.mu.Unlock()
+		c.leave(sh, f)
 	case <-f.ctx.Done():
 		select {
 		case <-f.done: // it ends its context when it is done
 		default: // a store that overlooks its context must not hold up who waits
-			return c.unavailable(f.ctx.Err())
+			return apikey.Key{}, unavailable(f.ctx.Err())
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return c.unavailable(err)
+		return apikey.Key{}, unavailable(err)
 	}
 	switch {
 	case f.panicked != nil && !joined:
 		panic(f.panicked) // as it would without a cache
-	case f.err != nil && joined && !errors.Is(f.err, apikey.ErrInvalid):
-		c.stats.unavailable.Add(1)
+	case errors.Is(f.err, apikey.ErrInvalid) && joined:
+		c.stats.refusals.Add(1)
 	case f.err == nil && joined:
 		if now, err := c.keys.Now(); err == nil {
 			c.keys.NoteUse(&f.key, now)
 		}
 	}
 	return f.key, f.err
+}
+
+// leave ends a flight that everybody left while it waited for its turn: those who gave up must neither hold
+// up those who still wait, nor leave anything behind.
+func (c *Cache) leave(sh *stripe, f *flight) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if f.waiting--; f.waiting > 0 || f.begun {
+		return
+	}
+	if sh.flights[f.sum] == f {
+		delete(sh.flights, f.sum)
+	}
+	f.cancel()
 }
 
 // fly verifies a token once it has its turn, and remembers what came of it unless the key has changed since
@@ -139,6 +202,7 @@ func (c *Cache) fly(sh *stripe, f *flight, token string) {
 		if sh.flights[f.sum] == f {
 			delete(sh.flights, f.sum)
 		}
+		f.before = nil
 		sh.mu.Unlock()
 		close(f.done)
 		f.cancel()
@@ -154,7 +218,7 @@ func (c *Cache) fly(sh *stripe, f *flight, token string) {
 		f.err = unavailable(f.ctx.Err())
 		return
 	}
-	if c.abandoned(sh, f) {
+	if !f.begin(sh) {
 		f.err = unavailable(context.Canceled)
 		return
 	}
@@ -162,16 +226,10 @@ func (c *Cache) fly(sh *stripe, f *flight, token string) {
 	f.key, f.err = c.keys.Verify(f.ctx, token)
 }
 
-// abandoned reports whether everybody left while the flight waited for its turn, and then keeps anybody
-// else from joining: those who gave up must not hold up those who still wait.
-func (c *Cache) abandoned(sh *stripe, f *flight) bool {
+// begin reports whether anybody still waits.
+func (f *flight) begin(sh *stripe) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if f.waiting > 0 {
-		return false
-	}
-	if sh.flights[f.sum] == f {
-		delete(sh.flights, f.sum)
-	}
-	return true
+	f.begun = f.waiting > 0
+	return f.begun
 }

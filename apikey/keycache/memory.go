@@ -3,6 +3,7 @@ package keycache
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"math"
 	"strings"
@@ -54,6 +55,19 @@ func (c *Cache) answer(id string, sum *digest) *answer {
 	return nil
 }
 
+// remembered answers from memory: with what the token opens, with an error if it is refused, and with neither
+// where nobody knows.
+func (c *Cache) remembered(id string, sum *digest) (*answer, error) {
+	if a := c.answer(id, sum); a != nil {
+		if now, age, ok := c.fresh(a); ok {
+			c.keys.NoteUse(&a.key, now)
+			c.stats.hit(id, int(age*ages/c.maxAge))
+			return a, nil
+		}
+	}
+	return nil, c.refusal(id, sum)
+}
+
 // fresh reports whether an answer may be given now, and tells the time by the service's clock and the
 // answer's age.
 //
@@ -80,6 +94,7 @@ func (c *Cache) keep(f *flight) {
 		c.refuse(f)
 		return
 	}
+	c.opened.add(&f.sum)
 	if handover, ok := f.key.Handover(); ok && handover.Pending() && !f.key.Superseded() {
 		return // its first use could not be written, and must be tried again
 	}
@@ -155,7 +170,45 @@ func (c *Cache) refuse(f *flight) {
 		read:  f.read,
 		fence: f.fence,
 	})
+	c.opened.remove(&f.sum)
 	if refused.Err == apikey.ErrRevoked || refused.Err == apikey.ErrExpired {
 		c.kept.Invalidate(f.id) // for its other token as well
+		return
 	}
+	// What was refused once is not accepted again from before.
+	if old, ok := c.kept.GetIfPresent(f.id); ok {
+		var e entry
+		for i, a := range old {
+			if a != nil && !a.sum.equal(&f.sum) {
+				e[i] = a
+			}
+		}
+		if e != *old {
+			c.kept.Set(strings.Clone(f.id), &e)
+		}
+	}
+}
+
+// opened remembers tokens that opened a key, by a part of their digests, as long as others don't take their
+// places. It decides nothing but whose turn it is, so no change makes it forget: those whose answers were just
+// dropped, perhaps all of them at once, must not queue with a flood.
+type opened [1 << 16]atomic.Uint64
+
+func (o *opened) place(sum *digest) (place *atomic.Uint64, part uint64) {
+	return &o[binary.BigEndian.Uint16(sum[1:])], binary.BigEndian.Uint64(sum[8:])
+}
+
+func (o *opened) has(sum *digest) bool {
+	place, part := o.place(sum)
+	return place.Load() == part
+}
+
+func (o *opened) add(sum *digest) {
+	place, part := o.place(sum)
+	place.Store(part)
+}
+
+func (o *opened) remove(sum *digest) {
+	place, part := o.place(sum)
+	place.CompareAndSwap(part, 0)
 }

@@ -11,11 +11,14 @@ const (
 	// differ, and for writes that are seen some time after the instant that they are marked with.
 	overlap = 30 * time.Second
 
-	// pollTimeout keeps a store that hangs from stopping polls for good.
+	// pollTimeout keeps a store that hangs until its context ends from stopping polls for good.
 	pollTimeout = 5 * time.Second
 
-	// maxChanges is how many changes a poll reads. Where there are more, nothing is remembered any longer.
+	// maxChanges is how many new changes a poll takes. Where there are more, nothing is remembered any longer.
 	maxChanges = 20_000
+
+	// maxChangesSeen is how many it reads in all, most of which the polls before have seen.
+	maxChangesSeen = 10 * maxChanges
 )
 
 // Forget drops what is remembered of the key with that id, or of all keys if it is empty, as a change in
@@ -70,16 +73,25 @@ func (c *Cache) Run(ctx context.Context) error {
 	}
 	ticker := time.NewTicker(c.pollEvery)
 	defer ticker.Stop()
-	var (
-		seen   map[string]int64
-		polled = c.elapsed() - c.maxAge // for what was remembered before
-	)
+	var seen map[string]int64
+	last := c.instant()
+	last.elapsed -= c.maxAge // for what was remembered before
+	last.wall -= c.maxAge
 	for ctx.Err() == nil {
-		began := c.elapsed()
-		if now, err := c.poll(ctx, began-polled+overlap, seen); err == nil {
-			seen, polled = now, began
-		} else if ctx.Err() == nil {
+		began := c.instant()
+		// By the clock that says more, as with answers: a suspended machine's monotonic clock stands still
+		// while keys are revoked. What changed before the oldest answer was read is in it.
+		within := min(max(began.elapsed-last.elapsed, began.wall-last.wall), c.maxAge) + overlap
+		now, err := c.poll(ctx, within, seen)
+		switch {
+		case err == nil:
+			seen, last = now, began
+		case ctx.Err() == nil:
 			c.stats.failedPolls.Add(1)
+			if len(seen) < maxChangesSeen {
+				maps.Copy(now, seen) // what it came to see was forgotten, and need not be again
+			}
+			seen = now
 		}
 		select {
 		case <-ctx.Done():
@@ -89,23 +101,38 @@ func (c *Cache) Run(ctx context.Context) error {
 	return nil
 }
 
+// An instant is one as both clocks have it.
+type instant struct{ elapsed, wall time.Duration }
+
+func (c *Cache) instant() instant {
+	i := instant{elapsed: c.elapsed()}
+	if now, err := c.keys.Now(); err == nil {
+		i.wall = time.Duration(now.UnixMicro()) * time.Microsecond
+	}
+	return i
+}
+
 // poll forgets the keys that were changed within that time, but for changes seen before, and returns the
-// changes: the versions by id. The time alone would not tell what is new, since a clock that is behind marks
-// a change with the time of the one before.
+// changes that it saw, also on an error: the versions by id. The time alone would not tell what is new, since
+// a clock that is behind marks a change with the time of the one before.
 func (c *Cache) poll(ctx context.Context, within time.Duration, seen map[string]int64) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	now := make(map[string]int64, len(seen))
+	now, changes := make(map[string]int64, len(seen)), 0
 	for change, err := range c.keys.Changed(ctx, within) {
 		if err != nil {
-			return nil, err
+			return now, err
 		}
-		if len(now) == maxChanges {
+		isNew := seen[change.ID] != change.Version
+		if isNew {
+			changes++
+		}
+		if changes > maxChanges || len(now) == maxChangesSeen {
 			c.drop("") // and no more is read, of what may be a million
 			return now, nil
 		}
 		now[change.ID] = change.Version
-		if seen[change.ID] != change.Version {
+		if isNew {
 			c.drop(change.ID)
 		}
 	}

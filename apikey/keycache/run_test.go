@@ -3,7 +3,6 @@ package keycache_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -174,10 +173,7 @@ func TestManyChanges(t *testing.T) {
 		time.Sleep(time.Minute)
 		here.requireLoad(t, token)
 		here.requireHit(t, token)
-		for n := range 30_000 {
-			_, _, err := there.keys.Issue(t.Context(), apikey.Request{Owner: fmt.Sprint("user_", n), Label: "many"})
-			require.NoError(t, err)
-		}
+		issueMany(t, there, 30_000)
 		_, err := there.keys.Revoke(t.Context(), ref(key), "leaked")
 		require.NoError(t, err)
 		var read atomic.Int64

@@ -21,10 +21,12 @@ type Stats struct {
 	// Loads is how often the service was asked: fewer than Misses where several waited for one answer.
 	Loads int64
 
-	// Refusals are tokens that were refused from memory. The service does not count them.
+	// Refusals are tokens that were refused from memory, or together with another call's. The service does
+	// not count them, nor by which reason.
 	Refusals int64
 
-	// Unavailable are calls that ended without an answer, or with one that nobody could tell.
+	// Unavailable are calls that nobody could tell the outcome of, those whose context ended among them. The
+	// service counts those of them that it was asked for.
 	Unavailable int64
 
 	// Evictions are keys that were forgotten for lack of room: raise Config.MaxKeys where they go on.
