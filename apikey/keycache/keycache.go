@@ -203,11 +203,7 @@ func (c *Cache) Verify(ctx context.Context, token string) (apikey.Key, error) {
 	case a != nil:
 		return a.key, nil
 	}
-	key, err := c.load(ctx, token, id, sum)
-	if err != nil && !errors.Is(err, apikey.ErrInvalid) {
-		c.stats.unavailable.Add(1)
-	}
-	return key, err
+	return c.load(ctx, token, id, sum)
 }
 
 // elapsed is the time that the ages of answers are counted by, which no setting of a clock changes.

@@ -73,7 +73,15 @@ func (f *flight) flying() bool {
 }
 
 // load has the service verify the token, together with whoever waits for just that.
-func (c *Cache) load(ctx context.Context, token, id string, sum digest) (apikey.Key, error) {
+func (c *Cache) load(ctx context.Context, token, id string, sum digest) (key apikey.Key, err error) {
+	key, err = c.loaded(ctx, token, id, sum)
+	if err != nil && !errors.Is(err, apikey.ErrInvalid) {
+		c.stats.unavailable.Add(1)
+	}
+	return key, err
+}
+
+func (c *Cache) loaded(ctx context.Context, token, id string, sum digest) (apikey.Key, error) {
 	sh := c.stripe(id)
 	for {
 		b := c.board(ctx, sh, token, id, sum)
