@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/memstore"
@@ -19,9 +20,10 @@ func serve(server *http.Server, keys *apikey.Service) error {
 	ended := make(chan error, 1)
 	go func() { ended <- keys.Run(run) }()
 
-	interrupted, _ := signal.NotifyContext(context.Background(), os.Interrupt)
+	interrupted, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-interrupted.Done()
+		release()                             // a second signal ends the program at once
 		server.Shutdown(context.Background()) // the requests under way are the last uses
 	}()
 	err := server.ListenAndServe()

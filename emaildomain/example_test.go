@@ -15,7 +15,7 @@ func Example() {
 	for _, address := range []string{"Siti@Agency.gov.sg", "siti@evilgov.sg"} {
 		owner, err := officers.Admit(address)
 		if err != nil {
-			fmt.Println(err) // "only addresses of a .gov.sg domain may sign in", say
+			fmt.Println(err) // tell people what they can do: "Only addresses of a .gov.sg domain may sign in."
 			continue
 		}
 		fmt.Println("mail a code to", owner)

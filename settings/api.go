@@ -191,7 +191,7 @@ func (s *Settings) rotateJSON(w http.ResponseWriter, r *http.Request, ref apikey
 			return err
 		}
 	}
-	token, key, err := s.keys.Rotate(r.Context(), ref, apikey.Rotation{
+	token, key, err := s.replace(r.Context(), ref, apikey.Rotation{
 		Grace:       time.Duration(grace) * time.Second,
 		Immediately: immediately,
 		Hint:        hint,

@@ -206,6 +206,16 @@ func TestAPIRotate(t *testing.T) {
 	require.ErrorIs(t, err, apikey.ErrSuperseded)
 }
 
+// As on the page: whoever chose a life for a key gets a replacement for no longer.
+func TestAPIRotateKeepsTheLifeChosen(t *testing.T) {
+	s := newSite(t, func(_ *apikey.Config, c *settings.Config) { c.Expiries = []time.Duration{180 * day, 30 * day} })
+	var key keyJSON
+	s.call("alice", "POST", "/", `{"label":"x","notification_contacts":["a@agency.gov.sg"],"expires_in_days":30}`).json(t, &key)
+	s.advance(10 * day)
+	s.call("alice", "POST", "/"+key.ID+"/rotate", `{}`).json(t, &key)
+	require.Equal(t, "2027-01-02T12:34:56.789Z", *key.ValidUntil)
+}
+
 func TestAPIStates(t *testing.T) {
 	s := newSite(t, func(c *apikey.Config, _ *settings.Config) { c.AllowNeverExpires = true })
 	s.issue("alice", "ends")

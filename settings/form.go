@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"context"
 	"errors"
 	"mime"
 	"net/http"
@@ -120,6 +121,16 @@ func (s *Settings) life(key apikey.Key) time.Duration {
 		}
 	}
 	return 0
+}
+
+// replace rotates a key, for a life as long as its owner chose before.
+func (s *Settings) replace(ctx context.Context, ref apikey.Ref, r apikey.Rotation) (apikey.Token, apikey.Key, error) {
+	key, err := s.keys.Get(ctx, ref)
+	if err != nil {
+		return apikey.Token{}, apikey.Key{}, err
+	}
+	r.ExpiresIn = s.life(key)
+	return s.keys.Rotate(ctx, ref, r)
 }
 
 func lifeText(life time.Duration) string {

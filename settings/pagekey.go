@@ -145,16 +145,13 @@ func (v *visit) rotate(id string) {
 	if err == nil && r.Hint == "" {
 		err = v.unhinted(v.r.Context(), v.ref(id))
 	}
-	var key apikey.Key
+	var (
+		token apikey.Token
+		key   apikey.Key
+	)
 	if err == nil {
-		key, err = v.keys.Get(v.r.Context(), v.ref(id))
+		token, key, err = v.replace(v.r.Context(), v.ref(id), r)
 	}
-	if err != nil {
-		v.failKey(id, err)
-		return
-	}
-	r.ExpiresIn = v.life(key)
-	token, key, err := v.keys.Rotate(v.r.Context(), v.ref(id), r)
 	if err != nil {
 		v.failKey(id, err)
 		return

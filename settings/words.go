@@ -18,7 +18,8 @@ func relative(d time.Duration) string {
 	return "in " + rough(d)
 }
 
-// rough tells a duration in one unit. Up to 60 days it is rounded down: who has "2 days" left has no less.
+// rough tells a duration in one unit. Up to a week it is rounded down: who has "2 days" left has no less. A key
+// that was made for 30 days just now has "30 days".
 func rough(d time.Duration) string {
 	const month = 30*day + 10*time.Hour + 30*time.Minute // of the twelve of a year
 	switch {
@@ -26,8 +27,10 @@ func rough(d time.Duration) string {
 		return count(int(d/time.Minute), "minute")
 	case d < 2*day:
 		return count(int(d/time.Hour), "hour")
-	case d < 60*day:
+	case d < 7*day:
 		return count(int(d/day), "day")
+	case d < 60*day:
+		return count(int(d.Round(day)/day), "day")
 	case d < 24*month:
 		return count(int(d.Round(month)/month), "month")
 	}

@@ -31,7 +31,7 @@ func Example() {
 	}}
 	now := func() time.Time { return time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC) }
 
-	postman, err := legacy.NewPostman(salt, "v1") // or NewSHA256, where the SHA-256 of the token was kept
+	postman, err := legacy.NewPostman(salt, "v1") // or NewSHA256 and its SHA256Config, where the SHA-256 of the token was kept
 	if err != nil {
 		log.Fatal(err)
 	}

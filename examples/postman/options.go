@@ -37,6 +37,9 @@ type options struct {
 const usage = `Postman sends mail for agencies, whose officers sign in with a code and generate API keys.
 
 To try it out:  go run ./examples/postman -dev
+                which shows mail at /outbox, and to programs at /outbox.json
+
+To take over the keys of the earlier Postman:  postman import -help
 
 Behind a proxy that speaks TLS and passes the Host on:
 

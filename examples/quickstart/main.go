@@ -11,6 +11,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -42,7 +43,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	path := flags.String("db", "keys.db", "the SQLite `file` that keeps the keys")
 	serve := flags.Bool("serve", false, "keep serving when the walk is done")
 	addr := flags.String("addr", "127.0.0.1:0", "the `address` to serve on")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return err
 	}
 

@@ -20,9 +20,9 @@ func TestWalk(t *testing.T) {
 		require.NoError(t, run(t.Context(), []string{"-db", path}, &out))
 		for _, line := range []string{
 			`issued   quickstart_test_`, `\[redacted\]`,
-			`with the token +200  1 store reads`, `with a scope it has +200  1 store reads`, `without its scope +403  1 store reads`,
-			`with a typo +401  0 store reads`, `without a token +401  0 store reads`,
-			`listed   …[0-9A-Za-z]{5}  HR reminders +active`, `revoked  …`, `with the token +401  1 store reads`,
+			`with the token +200  store reads: 1`, `with a scope it has +200  store reads: 1`, `without its scope +403  store reads: 1`,
+			`with a typo +401  store reads: 0`, `without a token +401  store reads: 0`,
+			`listed   …[0-9A-Za-z]{5}  HR reminders +active`, `revoked  …`, `with the token +401  store reads: 1`,
 		} {
 			require.Regexp(t, line, out.String())
 		}

@@ -126,7 +126,7 @@ func (w *walk) call(ctx context.Context, what, method, path, token string, statu
 	if challenge := res.Header.Get("WWW-Authenticate"); challenge != "" {
 		told = challenge
 	}
-	w.say("%-4s %-8s %-20s %d  %d store reads  %s", method, path, what, res.StatusCode, n, told)
+	w.say("%-4s %-8s %-20s %d  store reads: %d  %s", method, path, what, res.StatusCode, n, told)
 	if res.StatusCode != status || n != reads {
 		return fmt.Errorf("%s %s %s: got status %d and %d store reads, want %d and %d", method, path, what, res.StatusCode, n, status, reads)
 	}

@@ -51,7 +51,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	plaintext := flags.Bool("plaintext", false, "send to a mail server without TLS: anybody in between can read along")
 	flags.StringVar(&m.from, "from", "api-keys@agency.example", "the `address` that the mails are from")
 	flags.StringVar(&m.settings, "settings", "https://app.agency.example/settings/api-keys", "the `URL` of the page on which people manage their keys")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return err
 	}
 	loc, err := time.LoadLocation(*zone)
@@ -78,6 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err := makeSamples(ctx, *path, *prefix); err != nil {
 			return err
 		}
+		fmt.Fprintln(out, "These keys are made up. -db names a file with others.")
 	}
 	db, keys, err := open(ctx, *path, *prefix, nil)
 	if err != nil {

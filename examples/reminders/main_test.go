@@ -37,7 +37,7 @@ func TestIdle(t *testing.T) {
 	require.Regexp(t, `\n\d+ keys unused since \d{4}-`, out.String())
 	out.Reset()
 	require.NoError(t, run(t.Context(), []string{"-idle", "4000"}, &out))
-	require.Regexp(t, `^0 keys unused since`, out.String())
+	require.Regexp(t, `(?m)^0 keys unused since`, out.String())
 }
 
 // A database is told of once, however often the program runs, and whatever it is called.

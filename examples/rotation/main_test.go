@@ -50,7 +50,7 @@ both     .*
 swapped  .* has 1h0m0s from its first use
 refused  …[0-9A-Za-z]{5}  with 401, and reported: late use of "nightly job"$`, round)
 	}
-	require.Regexp(t, `^3 rotations under [0-9]+ requests, [1-9][0-9]* of them with an old token. None failed.$`, paragraphs[1+rounds])
+	require.Regexp(t, `^3 rotations under [0-9]+ requests, [1-9][0-9]* of them with an old token. None of these failed.$`, paragraphs[1+rounds])
 	require.NotContains(t, out.String(), "rotation_test_")
 }
 

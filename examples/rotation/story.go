@@ -71,7 +71,7 @@ func (s *story) tell(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	s.say("\n%d rotations under %d requests, %d of them with an old token. None failed.", rounds, c.answered.Load(), c.byOld.Load())
+	s.say("\n%d rotations under %d requests, %d of them with an old token. None of these failed.", rounds, c.answered.Load(), c.byOld.Load())
 	return nil
 }
 

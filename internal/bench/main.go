@@ -32,6 +32,12 @@ import (
 	"time"
 )
 
+const usage = `Bench measures latchkey beside its peers, and writes benchmarks.md and benchmarks.svg. It takes long: a database is given
+25 minutes to be filled with ten million keys. SQLite is in a temporary folder; PostgreSQL and MySQL or MariaDB are
+measured where LATCHKEY_POSTGRES_DSN and LATCHKEY_MYSQL_DSN name a server.
+
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -51,6 +57,10 @@ func main() {
 func run(ctx context.Context, args []string, stderr *os.File) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
 	isQuick := flags.Bool("quick", false, "finish in two minutes: fewer turns, and no ten million keys")
 	docs := flags.String("docs", "docs", "the `folder` that the table and the chart are written to")
 	if err := flags.Parse(args); err != nil {
