@@ -15,6 +15,7 @@ import (
 
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/apikey/reminder"
+	"github.com/opengovsg/latchkey/examples/postman/mail/mailtest"
 	"github.com/opengovsg/latchkey/memstore"
 )
 
@@ -24,7 +25,7 @@ type house struct {
 	now    time.Time
 	store  *memstore.Store
 	keys   *apikey.Service
-	server *server
+	server *mailtest.Server
 	mailer *mailer
 	logged strings.Builder
 	*reminder.Reminder
@@ -32,8 +33,8 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, now: time.Date(2026, time.March, 1, 9, 30, 0, 0, time.UTC), store: new(memstore.Store), server: start(t, nil)}
-	client, err := newClient(h.server.addr, true)
+	h := &house{t: t, now: time.Date(2026, time.March, 1, 9, 30, 0, 0, time.UTC), store: new(memstore.Store), server: mailtest.Start(t, nil)}
+	client, err := newClient(h.server.Addr, true)
 	require.NoError(t, err)
 	h.mailer = &mailer{
 		client: client, from: "api-keys@agency.example", settings: "https://app.agency.example/settings?a=1&b=2",
@@ -66,14 +67,14 @@ type letterRead struct {
 }
 
 // read parses a mail: its header, and a text and an HTML part of the same, in that order.
-func read(t *testing.T, e envelope) letterRead {
+func read(t *testing.T, e mailtest.Envelope) letterRead {
 	t.Helper()
-	for _, line := range strings.Split(strings.TrimSuffix(e.data, "\r\n"), "\r\n") {
+	for _, line := range strings.Split(strings.TrimSuffix(e.Data, "\r\n"), "\r\n") {
 		require.LessOrEqual(t, len(line), 998, "RFC 5322 section 2.1.1")
 		require.NotContains(t, line, "\n")
 		require.NotContains(t, line, "\r")
 	}
-	msg, err := mail.ReadMessage(strings.NewReader(e.data))
+	msg, err := mail.ReadMessage(strings.NewReader(e.Data))
 	require.NoError(t, err)
 	for name, values := range msg.Header {
 		require.Len(t, values, 1, name)
@@ -110,14 +111,14 @@ func read(t *testing.T, e envelope) letterRead {
 
 // requireNoSecret looks for the token, for the secret in it, and for the hash as kept, in any of the
 // usual spellings.
-func (h *house) requireNoSecret(e envelope, l letterRead, token apikey.Token, key apikey.Key) {
+func (h *house) requireNoSecret(e mailtest.Envelope, l letterRead, token apikey.Token, key apikey.Key) {
 	h.t.Helper()
 	rec, err := h.store.Get(h.t.Context(), key.ID)
 	require.NoError(h.t, err)
 	plain := token.Reveal()
 	secret := plain[len(plain)-49 : len(plain)-6]
 	require.NotEmpty(h.t, string(rec.Hash))
-	for _, text := range []string{e.data, l.subject, l.text, l.html} {
+	for _, text := range []string{e.Data, l.subject, l.text, l.html} {
 		for _, hidden := range []string{plain, secret, secret[30:], string(rec.Hash), hex.EncodeToString([]byte(rec.Hash))} {
 			require.False(h.t, strings.Contains(text, hidden))
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/apikey/reminder"
+	"github.com/opengovsg/latchkey/examples/postman/mail/mailtest"
 )
 
 func TestMail(t *testing.T) {
@@ -23,13 +24,13 @@ func TestMail(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, reminder.Report{Sent: 1}, report)
 
-	got := h.server.received()
+	got := h.server.Received()
 	require.Len(t, got, 2)
 	ids := make(map[string]bool)
 	for i, contact := range []string{"ann@agency.example", "bob@agency.example"} {
 		l := read(t, got[i])
-		require.Equal(t, "api-keys@agency.example", got[i].from)
-		require.Equal(t, []string{contact}, got[i].to)
+		require.Equal(t, "api-keys@agency.example", got[i].From)
+		require.Equal(t, []string{contact}, got[i].To)
 		require.Equal(t, "<"+contact+">", l.header.Get("To"), "and nobody learns who else is told")
 		require.Equal(t, `"API keys" <api-keys@agency.example>`, l.header.Get("From"))
 		require.Equal(t, "auto-generated", l.header.Get("Auto-Submitted"))
@@ -62,7 +63,7 @@ func TestMail(t *testing.T) {
 	report, err = h.Once(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, reminder.Report{Done: 1}, report)
-	require.Empty(t, h.server.received())
+	require.Empty(t, h.server.Received())
 }
 
 // Where the new token waits to be used, the mail is about the old one.
@@ -75,7 +76,7 @@ func TestMailPending(t *testing.T) {
 	h.now = h.now.Add(9*24*time.Hour - 8*time.Hour)
 	_, err = h.Once(t.Context())
 	require.NoError(t, err)
-	got := h.server.received()
+	got := h.server.Received()
 	require.Len(t, got, 1)
 	l := read(t, got[0])
 	require.Equal(t, "API key “Payroll”: the old token stops working tomorrow", l.subject)
@@ -108,10 +109,10 @@ func TestMailInjection(t *testing.T) {
 	n.Key.Label = strings.Repeat("工资", 127)
 	n.DaysLeft = 1
 	require.NoError(t, h.mailer.Notify(t.Context(), n))
-	got := h.server.received()
+	got := h.server.Received()
 	require.Len(t, got, 2)
 	for _, e := range got {
-		require.Equal(t, []string{"ann@agency.example"}, e.to)
+		require.Equal(t, []string{"ann@agency.example"}, e.To)
 		l := read(t, e)
 		require.Empty(t, l.header.Get("Bcc"))
 		require.NotContains(t, l.text+l.html+l.subject, "\u202e")
@@ -133,9 +134,9 @@ func TestMailRefused(t *testing.T) {
 	report, err := h.Once(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, reminder.Report{Sent: 1}, report)
-	got := h.server.received()
+	got := h.server.Received()
 	require.Len(t, got, 1)
-	require.Equal(t, []string{"ann@agency.example"}, got[0].to)
+	require.Equal(t, []string{"ann@agency.example"}, got[0].To)
 	require.Equal(t, "key "+key.ID+": 1 of 2 contacts could not be told", h.logged.String())
 
 	ref := apikey.Ref{Owner: key.Owner, ID: key.ID}
@@ -146,7 +147,7 @@ func TestMailRefused(t *testing.T) {
 	require.ErrorContains(t, err, "550")
 	require.NotContains(t, err.Error(), "unknown@")
 	require.Equal(t, reminder.Report{Failed: 1}, report)
-	require.Empty(t, h.server.received())
+	require.Empty(t, h.server.Received())
 
 	_, err = h.keys.Update(t.Context(), ref, apikey.Changes{Contacts: []string{"ann@agency.example"}})
 	require.NoError(t, err)
@@ -154,7 +155,7 @@ func TestMailRefused(t *testing.T) {
 	report, err = h.Once(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, reminder.Report{Sent: 1}, report)
-	again := h.server.received()
+	again := h.server.Received()
 	require.Len(t, again, 1)
 	require.NotEqual(t, first, read(t, again[0]).header.Get("Message-Id"), "another milestone is another mail")
 }
@@ -163,8 +164,8 @@ func TestMailRefused(t *testing.T) {
 func TestMailEncrypted(t *testing.T) {
 	h := newHouse(t)
 	n := reminder.Notice{Key: apikey.Key{Label: "Payroll"}, Contacts: []string{"ann@agency.example"}, ExpiresAt: h.now}
-	notify := func(s *server, trusted *x509.CertPool) error {
-		client, err := newClient(s.addr, false)
+	notify := func(s *mailtest.Server, trusted *x509.CertPool) error {
+		client, err := newClient(s.Addr, false)
 		require.NoError(t, err)
 		if trusted != nil {
 			require.NoError(t, client.SetTLSConfig(&tls.Config{RootCAs: trusted, ServerName: "example.com"}))
@@ -174,30 +175,30 @@ func TestMailEncrypted(t *testing.T) {
 		return m.Notify(t.Context(), n)
 	}
 	require.Error(t, notify(h.server, nil), "which has no TLS")
-	t.Setenv("SMTP_USERNAME", "reminders")
-	t.Setenv("SMTP_PASSWORD", "open sesame")
+	t.Setenv("SMTP_USERNAME", mailtest.Username)
+	t.Setenv("SMTP_PASSWORD", mailtest.Password)
 	require.Error(t, notify(h.server, nil))
-	require.Empty(t, h.server.received())
+	require.Empty(t, h.server.Received())
 
 	web := httptest.NewTLSServer(nil) // for its certificate
 	t.Cleanup(web.Close)
-	encrypted := start(t, &tls.Config{Certificates: web.TLS.Certificates})
+	encrypted := mailtest.Start(t, &tls.Config{Certificates: web.TLS.Certificates})
 	require.Error(t, notify(encrypted, nil), "whose certificate nobody vouches for")
-	require.Empty(t, encrypted.received())
+	require.Empty(t, encrypted.Received())
 
 	pool := x509.NewCertPool()
 	pool.AddCert(web.Certificate())
 	require.NoError(t, notify(encrypted, pool))
-	got := encrypted.received()
+	got := encrypted.Received()
 	require.Len(t, got, 1)
-	require.True(t, got[0].tls)
-	require.Equal(t, "reminders", got[0].user)
+	require.True(t, got[0].TLS)
+	require.Equal(t, mailtest.Username, got[0].User)
 
 	t.Setenv("SMTP_PASSWORD", "close sesame")
 	err := notify(encrypted, pool)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "sesame")
-	require.Empty(t, encrypted.received())
+	require.Empty(t, encrypted.Received())
 }
 
 // A label is chosen by whoever holds a key, and the mail comes from the service: it must lead nowhere.

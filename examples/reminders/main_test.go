@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/opengovsg/latchkey/examples/postman/mail/mailtest"
 )
 
 func TestDryRun(t *testing.T) {
@@ -42,17 +44,17 @@ func TestIdle(t *testing.T) {
 
 // A database is told of once, however often the program runs, and whatever it is called.
 func TestOnce(t *testing.T) {
-	s := start(t, nil)
+	s := mailtest.Start(t, nil)
 	path := filepath.Join(t.TempDir(), "my 100% keys?.db")
 	require.NoError(t, makeSamples(t.Context(), path, "acme_live"))
-	args := []string{"-db", path, "-prefix", "acme_live", "-smtp", s.addr, "-plaintext"}
+	args := []string{"-db", path, "-prefix", "acme_live", "-smtp", s.Addr, "-plaintext"}
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), append(args, "-dry-run"), &out))
-	require.Empty(t, s.received())
+	require.Empty(t, s.Received())
 
 	require.NoError(t, run(t.Context(), append(args, "-once"), &out))
 	require.Contains(t, out.String(), "3 sent, 0 failed, 1 without contacts, 0 done before")
-	got := s.received()
+	got := s.Received()
 	require.Len(t, got, 4)
 	for _, e := range got {
 		read(t, e)
@@ -63,7 +65,7 @@ func TestOnce(t *testing.T) {
 	out.Reset()
 	require.NoError(t, run(t.Context(), append(args, "-dry-run"), &out))
 	require.Equal(t, "There is nothing to send.\n", out.String())
-	require.Empty(t, s.received())
+	require.Empty(t, s.Received())
 }
 
 // passed ends the context when a pass was made.
@@ -83,13 +85,13 @@ func (p *passed) Write(b []byte) (int, error) {
 }
 
 func TestRunUntilInterrupted(t *testing.T) {
-	s := start(t, nil)
+	s := mailtest.Start(t, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	out := &passed{stop: stop}
-	require.NoError(t, run(ctx, []string{"-smtp", s.addr, "-plaintext"}, out))
+	require.NoError(t, run(ctx, []string{"-smtp", s.Addr, "-plaintext"}, out))
 	require.Contains(t, out.String(), "3 sent, 0 failed")
-	require.Len(t, s.received(), 4)
+	require.Len(t, s.Received(), 4)
 }
 
 func TestRunFails(t *testing.T) {
