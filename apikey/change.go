@@ -17,31 +17,39 @@ var errUnchanged = errors.New("unchanged")
 
 // load reads the record of a key for its owner.
 func (s *Service) load(ctx context.Context, ref Ref) (store.Record, error) {
+	rec, others, err := s.find(ctx, ref)
+	if others {
+		return store.Record{}, ErrNotFound
+	}
+	return rec, err
+}
+
+// find reads the record that a reference names, and reports whether it is one of others: of another owner or
+// under another prefix.
+func (s *Service) find(ctx context.Context, ref Ref) (rec store.Record, others bool, err error) {
 	if err := s.ready(ctx); err != nil {
-		return store.Record{}, err
+		return store.Record{}, false, err
 	}
 	if !ref.anyOwner {
 		if err := checkOwner(ref.Owner); err != nil {
-			return store.Record{}, err
+			return store.Record{}, false, err
 		}
 	}
 	if !validID(ref.ID) {
-		return store.Record{}, ErrNotFound
+		return store.Record{}, false, ErrNotFound
 	}
-	rec, err := s.store.Get(ctx, ref.ID)
+	rec, err = s.store.Get(ctx, ref.ID)
 	switch {
 	case err != nil:
-		return store.Record{}, fromStore(err)
+		return store.Record{}, false, fromStore(err)
 	case rec.ID != ref.ID || rec.Owner == "":
-		return store.Record{}, unavailable(errWrongRecord)
-	case rec.Prefix != s.format.prefix, !ref.anyOwner && rec.Owner != ref.Owner:
-		return store.Record{}, ErrNotFound
+		return store.Record{}, false, unavailable(errWrongRecord)
 	}
-	return rec, nil
+	return rec, rec.Prefix != s.format.prefix || !ref.anyOwner && rec.Owner != ref.Owner, nil
 }
 
 // change applies a change to a record, again if it changed in between, and returns the key as kept. Watchers
-// are told whatever comes of it.
+// are told whatever comes of it, unless the key is somebody else's.
 func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record, time.Time) error) (Key, error) {
 	if err := s.ready(ctx); err != nil {
 		return Key{}, err
@@ -50,14 +58,21 @@ func (s *Service) change(ctx context.Context, ref Ref, apply func(*store.Record,
 	if err != nil {
 		return Key{}, err
 	}
-	if validID(ref.ID) {
+	tell := validID(ref.ID)
+	defer func() {
 		// Also where there is nothing to write. Whoever revokes a key that another process has revoked
 		// expects it to be refused from here on, and a cache may not have heard of that yet.
-		defer s.watchers.tell(ref.ID)
-	}
+		if tell {
+			s.watchers.tell(ref.ID)
+		}
+	}()
 	for range maxSwaps {
-		rec, err := s.load(ctx, ref)
-		if err != nil {
+		rec, others, err := s.find(ctx, ref)
+		switch {
+		case others:
+			tell = false // nobody makes a cache forget somebody else's key
+			return Key{}, ErrNotFound
+		case err != nil:
 			return Key{}, err
 		}
 		switch err := apply(&rec, now); {

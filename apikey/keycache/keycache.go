@@ -8,8 +8,9 @@
 // A [Cache] is an [apikey.Verifier] in front of an [apikey.Service]. What it costs is that a revocation, and
 // every other change of a key, takes effect later:
 //
-//   - In this process at once. Once a call of the service has returned, whether it succeeded or not, no
-//     verification that begins then is answered as of before, not even by a read that was under way.
+//   - In this process at once. Once a call of the service that changes a key, or was to, has returned, whether
+//     it succeeded or not, no verification that begins then is answered as of before, not even by a read that
+//     was under way. Of the keys of RevokeAll that is so once it has succeeded.
 //   - In other processes within Config.MaxAge, always, counted from when the store was asked.
 //   - With [Cache.Run], usually within a poll, as far as the clocks of the processes agree to half a minute.
 //   - A change that a transaction of the application's makes, through [apikey.Service.WithStore], counts as one
@@ -145,7 +146,7 @@ func New(keys *apikey.Service, c Config) (*Cache, error) {
 		return nil, err
 	}
 	for i := range cache.stripes {
-		cache.stripes[i].flights = make(map[digest]*flight)
+		cache.stripes[i].lanes = make(map[digest]*lane)
 	}
 	for i := range cache.turns {
 		cache.turns[i] = make(chan struct{}, c.LoadsAtOnce)
@@ -208,3 +209,17 @@ func (c *Cache) Verify(ctx context.Context, token string) (apikey.Key, error) {
 
 // elapsed is the time that the ages of answers are counted by, which no setting of a clock changes.
 func (c *Cache) elapsed() time.Duration { return time.Since(c.made) }
+
+// An instant is one as both clocks have it.
+type instant struct {
+	elapsed time.Duration
+	wall    int64 // by the service's clock, in Unix microseconds, and 0 where it can't tell
+}
+
+func (c *Cache) instant() instant {
+	i := instant{elapsed: c.elapsed()}
+	if now, err := c.keys.Now(); err == nil {
+		i.wall = now.UnixMicro()
+	}
+	return i
+}

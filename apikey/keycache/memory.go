@@ -89,9 +89,9 @@ func (c *Cache) fresh(a *answer) (now time.Time, age time.Duration, ok bool) {
 
 // keep remembers what came of a flight, in the place of what was remembered of the same one of the key's
 // two tokens. The caller holds the stripe's lock and has made sure that nothing has changed meanwhile.
-func (c *Cache) keep(f *flight) {
+func (c *Cache) keep(sh *stripe, f *flight) {
 	if f.err != nil {
-		c.refuse(f)
+		c.refuse(sh, f)
 		return
 	}
 	c.opened.add(&f.sum)
@@ -101,16 +101,13 @@ func (c *Cache) keep(f *flight) {
 	a := &answer{
 		sum:  f.sum,
 		key:  f.key,
-		read: f.read,
-		wall: f.wall,
+		read: f.began.elapsed,
+		wall: f.began.wall,
 		ends: min(micros(f.key.ExpiresAt), micros(f.key.TokenExpiresAt())),
 		life: c.maxAge - c.maxAge/8*time.Duration(f.sum[0])/256,
 	}
 	a.key.ID = strings.Clone(f.id) // else it might keep alive the text of the token that it is a part of
-	var e entry
-	if old, ok := c.kept.GetIfPresent(f.id); ok {
-		e = *old
-	}
+	e := c.without(f.id, &f.sum)
 	if f.key.Superseded() {
 		e[1] = a
 	} else {
@@ -158,35 +155,44 @@ func (c *Cache) refusal(id string, sum *digest) error {
 	return &err
 }
 
-// refuse remembers the refusal that came of a flight, and nothing where nobody could tell.
-func (c *Cache) refuse(f *flight) {
+// refuse remembers the refusal that came of a flight, and nothing where nobody could tell. What was refused is
+// not accepted again as of before.
+func (c *Cache) refuse(sh *stripe, f *flight) {
 	var refused *apikey.RefusedError
 	if !errors.As(f.err, &refused) {
 		return
 	}
+	c.opened.remove(&f.sum)
+	if refused.Err == apikey.ErrRevoked || refused.Err == apikey.ErrExpired {
+		c.kept.Invalidate(f.id) // for its other token as well, of which what was read before is not kept either
+		for _, l := range sh.lanes {
+			if l.id == f.id {
+				l.latest = max(l.latest, f.nr)
+			}
+		}
+	} else if e := c.without(f.id, &f.sum); e != (entry{}) {
+		c.kept.Set(strings.Clone(f.id), &e)
+	} else {
+		c.kept.Invalidate(f.id)
+	}
 	c.refusals.place(&f.sum).Store(&refusal{
 		sum:   f.sum,
 		err:   apikey.RefusedError{KeyID: strings.Clone(refused.KeyID), Err: refused.Err},
-		read:  f.read,
+		read:  f.began.elapsed,
 		fence: f.fence,
 	})
-	c.opened.remove(&f.sum)
-	if refused.Err == apikey.ErrRevoked || refused.Err == apikey.ErrExpired {
-		c.kept.Invalidate(f.id) // for its other token as well
-		return
-	}
-	// What was refused once is not accepted again from before.
-	if old, ok := c.kept.GetIfPresent(f.id); ok {
-		var e entry
+}
+
+// without returns what is remembered of a key but for one of its tokens.
+func (c *Cache) without(id string, sum *digest) (e entry) {
+	if old, ok := c.kept.GetIfPresent(id); ok {
 		for i, a := range old {
-			if a != nil && !a.sum.equal(&f.sum) {
+			if a != nil && !a.sum.equal(sum) {
 				e[i] = a
 			}
 		}
-		if e != *old {
-			c.kept.Set(strings.Clone(f.id), &e)
-		}
 	}
+	return e
 }
 
 // opened remembers tokens that opened a key, by a part of their digests, as long as others don't take their

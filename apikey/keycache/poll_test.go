@@ -53,6 +53,7 @@ func TestPollFailsMidway(t *testing.T) {
 			}
 			return st.List(ctx, q)
 		})
+		time.Sleep(time.Millisecond) // so that the next one is the newest, and on the first page
 		token, _ := here.issue(t)
 		defer here.run(t)()
 		time.Sleep(time.Second + time.Millisecond)
@@ -63,6 +64,33 @@ func TestPollFailsMidway(t *testing.T) {
 			here.requireHit(t, token)
 		}
 		require.Greater(t, here.cache.Stats().FailedPolls, int64(10))
+	})
+}
+
+// The same where the change is of a key of which an earlier one was seen.
+func TestPollFailsMidwayAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := new(memstore.Store)
+		here, there := beside(t, st, keycache.Config{MaxAge: 5 * time.Minute}), beside(t, st, keycache.Config{})
+		issueMany(t, there, 1500)
+		time.Sleep(time.Millisecond) // so that the next one is the newest, and on the first page
+		token, key := here.issue(t)
+		defer here.run(t)()
+		here.requireLoad(t, token)
+		here.st.onList(func(ctx context.Context, q store.Query) ([]store.Record, error) {
+			if q.After != "" {
+				return nil, errors.New("down")
+			}
+			return st.List(ctx, q)
+		})
+		_, err := there.keys.Update(t.Context(), ref(key), apikey.Changes{Label: new("renamed")})
+		require.NoError(t, err)
+		time.Sleep(time.Second + time.Millisecond)
+		require.Equal(t, "renamed", here.requireLoad(t, token).Label)
+		for range 10 {
+			time.Sleep(time.Second)
+			here.requireHit(t, token)
+		}
 	})
 }
 

@@ -33,30 +33,45 @@ func (c *Cache) Forget(id string) {
 // drop forgets a key, or all of them, and keeps what is being read from being remembered and from whoever
 // comes from now on.
 func (c *Cache) drop(id string) {
-	if id == "" {
-		for i := range c.stripes {
-			sh := &c.stripes[i]
-			sh.mu.Lock()
-			sh.fence.Add(1)
-			clear(sh.flights)
-			sh.mu.Unlock()
+	switch {
+	case id == "":
+		c.dropAll()
+	case len(id) >= 2: // else it is no id
+		sh := c.stripe(id)
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		if c.forget(sh, id) {
+			c.stats.invalidations.Add(1)
 		}
-		// After that: whatever could still come to be remembered was read since.
-		c.stats.invalidations.Add(int64(c.kept.EstimatedSize()))
-		c.kept.InvalidateAll()
-		return
 	}
-	if len(id) < 2 {
-		return // no id
-	}
-	sh := c.stripe(id)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
+}
+
+// forget drops a key, whose stripe's lock the caller holds, and reports whether it was remembered.
+func (c *Cache) forget(sh *stripe, id string) bool {
 	sh.fence.Add(1)
-	maps.DeleteFunc(sh.flights, func(_ digest, f *flight) bool { return f.id == id })
-	if _, held := c.kept.Invalidate(id); held {
-		c.stats.invalidations.Add(1)
+	for _, l := range sh.lanes {
+		if l.id == id {
+			l.newest = nil
+		}
 	}
+	_, held := c.kept.Invalidate(id)
+	return held
+}
+
+// dropAll holds all the locks, or what is remembered meanwhile could carry over what was remembered of another
+// token of its key before.
+func (c *Cache) dropAll() {
+	for i := range c.stripes {
+		sh := &c.stripes[i]
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		sh.fence.Add(1)
+		for _, l := range sh.lanes {
+			l.newest = nil
+		}
+	}
+	c.stats.invalidations.Add(int64(c.kept.EstimatedSize()))
+	c.kept.InvalidateAll()
 }
 
 // Run asks the store, every Config.PollEvery, which keys were changed, by whatever process, and forgets
@@ -76,22 +91,24 @@ func (c *Cache) Run(ctx context.Context) error {
 	var seen map[string]int64
 	last := c.instant()
 	last.elapsed -= c.maxAge // for what was remembered before
-	last.wall -= c.maxAge
+	last.wall -= c.maxAge.Microseconds()
 	for ctx.Err() == nil {
 		began := c.instant()
 		// By the clock that says more, as with answers: a suspended machine's monotonic clock stands still
 		// while keys are revoked. What changed before the oldest answer was read is in it.
-		within := min(max(began.elapsed-last.elapsed, began.wall-last.wall), c.maxAge) + overlap
+		slept := time.Duration(max(0, min(began.wall-last.wall, c.maxAge.Microseconds()))) * time.Microsecond
+		within := min(max(began.elapsed-last.elapsed, slept), c.maxAge) + overlap
 		now, err := c.poll(ctx, within, seen)
 		switch {
 		case err == nil:
 			seen, last = now, began
 		case ctx.Err() == nil:
 			c.stats.failedPolls.Add(1)
-			if len(seen) < maxChangesSeen {
-				maps.Copy(now, seen) // what it came to see was forgotten, and need not be again
+			if len(seen) >= maxChangesSeen || seen == nil {
+				seen = now
+			} else {
+				maps.Copy(seen, now) // what it came to see was forgotten, and need not be again
 			}
-			seen = now
 		}
 		select {
 		case <-ctx.Done():
@@ -99,17 +116,6 @@ func (c *Cache) Run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// An instant is one as both clocks have it.
-type instant struct{ elapsed, wall time.Duration }
-
-func (c *Cache) instant() instant {
-	i := instant{elapsed: c.elapsed()}
-	if now, err := c.keys.Now(); err == nil {
-		i.wall = time.Duration(now.UnixMicro()) * time.Microsecond
-	}
-	return i
 }
 
 // poll forgets the keys that were changed within that time, but for changes seen before, and returns the
