@@ -138,9 +138,9 @@ type boarding struct {
 // board finds a flight for a token, or begins one. The lock is given back whatever happens: the clock is the
 // application's, and may panic.
 func (c *Cache) board(ctx context.Context, sh *stripe, token, id string, sum digest) boarding {
-	now := c.instant()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	now := c.instant() // under the lock, so that nobody finds a flight of the future
 	l := sh.lanes[sum]
 	if l != nil && l.newest != nil {
 		f := l.newest
