@@ -40,22 +40,16 @@ func (c *Cache) drop(id string) {
 		sh := c.stripe(id)
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
-		if c.forget(sh, id) {
+		sh.fence.Add(1)
+		for _, l := range sh.lanes {
+			if l.id == id {
+				l.newest = nil
+			}
+		}
+		if _, held := c.kept.Invalidate(id); held {
 			c.stats.invalidations.Add(1)
 		}
 	}
-}
-
-// forget drops a key, whose stripe's lock the caller holds, and reports whether it was remembered.
-func (c *Cache) forget(sh *stripe, id string) bool {
-	sh.fence.Add(1)
-	for _, l := range sh.lanes {
-		if l.id == id {
-			l.newest = nil
-		}
-	}
-	_, held := c.kept.Invalidate(id)
-	return held
 }
 
 // dropAll holds all the locks, or what is remembered meanwhile could carry over what was remembered of another
