@@ -91,7 +91,7 @@ func (c *Cache) load(ctx context.Context, token, id string, sum digest) (key api
 
 func (c *Cache) loaded(ctx context.Context, token, id string, sum digest) (apikey.Key, error) {
 	sh := c.stripe(id)
-	for waited, joined := false, false; ; {
+	for waited, again := false, false; ; {
 		b := c.board(ctx, sh, token, id, sum)
 		switch {
 		case b.err != nil:
@@ -114,8 +114,8 @@ func (c *Cache) loaded(ctx context.Context, token, id string, sum digest) (apike
 		}
 		key, err := c.await(ctx, sh, b.flight, b.joined)
 		if b.joined && errors.Is(err, apikey.ErrInvalid) {
-			if !joined && c.elapsed()-b.flight.began.elapsed >= refuseFor {
-				joined = true
+			if !again && c.elapsed()-b.flight.began.elapsed >= refuseFor {
+				again = true
 				continue // it was read for longer ago than a refusal is remembered
 			}
 			c.stats.refusals.Add(1)

@@ -39,6 +39,23 @@ func TestPollAfterSuspension(t *testing.T) {
 	})
 }
 
+// After an outage a poll looks no further back than what may be remembered.
+func TestPollLooksNoFurtherThanMaxAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, keycache.Config{MaxAge: time.Minute})
+		r.st.onList(func(context.Context, store.Query) ([]store.Record, error) { return nil, errors.New("down") })
+		defer r.run(t)()
+		time.Sleep(time.Hour)
+		var back atomic.Int64
+		r.st.onList(func(ctx context.Context, q store.Query) ([]store.Record, error) {
+			back.CompareAndSwap(0, int64(time.Since(q.ChangedSince)))
+			return r.st.Store.List(ctx, q)
+		})
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 90*time.Second, time.Duration(back.Load()))
+	})
+}
+
 // A poll that fails after a page forgets what is on it, and not with each try again, nor after one that
 // came to see nothing.
 func TestPollFailsMidway(t *testing.T) {

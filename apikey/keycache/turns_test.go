@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/opengovsg/latchkey/apikey"
 	"github.com/opengovsg/latchkey/apikey/keycache"
 	"github.com/opengovsg/latchkey/store"
 )
@@ -137,6 +138,28 @@ func TestF13FloodHoldsUpNoDroppedToken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A token that was refused has its turn among those that opened nothing.
+func TestRefusedTokenQueuesWithTheFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, keycache.Config{LoadsAtOnce: 1})
+		token, key := r.remembered(t)
+		_, err := r.keys.Revoke(t.Context(), ref(key), "leaked")
+		require.NoError(t, err)
+		r.requireRefused(t, token, apikey.ErrRevoked)
+		time.Sleep(time.Second) // as long as a refusal is remembered
+		release := r.held()
+		first := r.verifying(t, junk(0))
+		synctest.Wait()
+		before := r.st.gets.Load()
+		waiting := r.verifying(t, token)
+		synctest.Wait()
+		require.Equal(t, before, r.st.gets.Load())
+		release()
+		<-first
+		require.ErrorIs(t, (<-waiting).err, apikey.ErrRevoked)
+	})
 }
 
 // Calls that were given up while they waited for a turn leave nothing behind, however many they are.

@@ -12,7 +12,7 @@ import (
 	"github.com/opengovsg/latchkey/store"
 )
 
-// An alias that a deleted record had is free again. While anybody reads a snapshot in which it is taken,
+// Row F34: an alias that a deleted record had is free again. While anybody reads a snapshot in which it is taken,
 // InnoDB keeps the deleted row in its unique index, where all who are about to insert the alias share a lock of
 // the gap that each of them wants for itself: a deadlock of all with all, which doing it again at once only
 // repeats. One succeeds all the same, and the others are told that the alias is taken.

@@ -13,7 +13,7 @@
 //	F22 … F25    zones, precision, order, 2038     TestZones
 //	F30          the answer to a write is lost     TestCutCommit, TestCutRevoke, TestLostAnswers
 //	F31          restarts, demotion, replicas      TestServerRestarts, TestServerDemoted, TestReplica
-//	F34          deadlock, serialization           TestDeadlock…, TestSerializable, TestDriverErrors
+//	F34          deadlock, serialization           TestDeadlock…, TestContest…, TestSerializable, TestDriverErrors
 //	F35 F36      locked, outdated snapshot         TestBusy…, TestLockedFile, TestOutdatedSnapshot, TestDeferredTransactionsWait
 //	F37 F38      full, read-only                   TestDiskFull, TestFullFile, TestReadOnly…, TestServerReadOnly
 //	F39          killed midway                     TestCrashF39…
